@@ -1,0 +1,68 @@
+// What the provisioner tells a fleet of edges and what edges answer: last values per subject on EDGE.
+import { z } from 'zod'
+import { edgeId, fleetName, resourceKey } from './ids.ts'
+import { desiredResource, ownershipMarks } from './resource.ts'
+
+/**
+ * The order to a fleet for one resource. `remove` is a tombstone that stays until every edge reported
+ * the resource absent. An edge obeys the greater (epoch, generation) and refuses a lesser one, so a
+ * late order of an earlier incarnation cannot undo a later; a missing order changes nothing.
+ */
+export const edgeOrder = z.discriminatedUnion('order', [
+  z.object({
+    order: z.literal('serve'),
+    fleet: fleetName,
+    desired: desiredResource,
+    traceparent: z.string().optional(),
+  }),
+  z.object({
+    order: z.literal('remove'),
+    fleet: fleetName,
+    marks: ownershipMarks,
+    /** The generation the tombstone follows. */
+    generation: z.int().min(0),
+    traceparent: z.string().optional(),
+  }),
+])
+export type EdgeOrder = z.infer<typeof edgeOrder>
+
+/** One node of one resource as an edge's probes see it. */
+export const targetHealth = z.object({
+  node: z.string(),
+  /** `unknown` until the first probe has an answer. */
+  state: z.enum(['healthy', 'unhealthy', 'unknown']),
+  /** Ready pods on the node as kube-proxy tells, null where it tells nothing. */
+  weight: z.int().min(0).nullable(),
+  problem: z.string().max(300).nullable(),
+})
+export type TargetHealth = z.infer<typeof targetHealth>
+
+/** What one edge has made of the newest order for one resource. */
+export const edgeReport = z.object({
+  fleet: fleetName,
+  edge: edgeId,
+  key: resourceKey,
+  marks: ownershipMarks,
+  generation: z.int().min(0),
+  /** `serving` with listeners open, `absent` with all closed, `refused` when it can't be done. */
+  state: z.enum(['serving', 'absent', 'refused']),
+  /** Why it was refused, such as a port of this machine that another program holds. */
+  problem: z.string().max(500).nullable(),
+  /** `desiredHash` of what is served, for drift checks. */
+  hash: z.string(),
+  targets: z.array(targetHealth),
+  at: z.iso.datetime(),
+})
+export type EdgeReport = z.infer<typeof edgeReport>
+
+/** That an edge lives, what it can do, and everything it holds: the inventory gc reads. */
+export const edgeHeartbeat = z.object({
+  fleet: fleetName,
+  edge: edgeId,
+  dataPlane: z.enum(['userspace', 'kernel', 'envoy']),
+  startedAt: z.iso.datetime(),
+  at: z.iso.datetime(),
+  /** Marks and state of every resource the edge holds, from its own memory, not from orders. */
+  resources: z.array(z.object({ marks: ownershipMarks, generation: z.int() })),
+})
+export type EdgeHeartbeat = z.infer<typeof edgeHeartbeat>

@@ -1,0 +1,68 @@
+// Events of the streams `pool-<name>`, `cluster-<id>` and `tenant-<id>`, written by the api: acts of people.
+import { z } from 'zod'
+import { clusterId, driverName, poolName, tenantId } from './ids.ts'
+import { cidr, ipAddress } from './net.ts'
+
+/** A block, or a range `first-last` of one family, both ends included. */
+export const addressRange = z.union([
+  cidr.transform((block) => ({ block })),
+  z.object({ block: cidr }),
+  z.object({ first: ipAddress, last: ipAddress }),
+])
+export type AddressRange = z.infer<typeof addressRange>
+
+/** A set of address ranges with rules: who may use it, in which order. */
+export const pool = z.object({
+  name: poolName,
+  ranges: z.array(addressRange).min(1).max(100),
+  /** Pools with a lower number are tried first; equal ones by name. */
+  priority: z.int().min(0).max(1000),
+  /** Tenants that may use it; null means every tenant. */
+  tenants: z.array(tenantId).max(1000).nullable(),
+  /** How long a released address rests before another load balancer may have it. */
+  quarantineSeconds: z
+    .int()
+    .min(0)
+    .max(30 * 86_400),
+})
+export type Pool = z.infer<typeof pool>
+
+/** A tenant's cluster as the platform knows it, without its credentials. */
+export const cluster = z.object({
+  id: clusterId,
+  tenant: tenantId,
+  name: z.string().min(1).max(63),
+  server: z.url({ protocol: /^https$/ }),
+  driver: driverName,
+  /** Serve Services without a loadBalancerClass, as a cluster's default implementation does. */
+  defaultClass: z.boolean(),
+  /** Node addresses outside these blocks are no targets: a tenant's Node may claim any address. */
+  nodeCidrs: z.array(cidr).min(1).max(50),
+})
+export type Cluster = z.infer<typeof cluster>
+
+export const platformEvents = {
+  /** A pool exists. Emitted by the api in the platform's log; the allocator chooses from it. */
+  PoolCreated: z.object({ pool }),
+
+  /** A pool's ranges or rules changed; leases held stay held. Emitted by the api. */
+  PoolChanged: z.object({ pool }),
+
+  /** A pool is closed for new leases; leases held stay held. Emitted by the api. */
+  PoolRemoved: z.object({ name: poolName }),
+
+  /** A customer exists. Emitted by the api in the platform's log. */
+  TenantCreated: z.object({ tenant: tenantId, name: z.string() }),
+
+  /** A token was given out; its secret is not here. Emitted by the api in the tenant's log. */
+  TokenIssued: z.object({ tokenId: z.string(), role: z.enum(['admin', 'viewer']) }),
+
+  /** A cluster is served from now on. Emitted by the api; a watcher takes it by lease. */
+  ClusterConnected: z.object({ cluster }),
+
+  /** A cluster's settings or credentials changed. Emitted by the api. */
+  ClusterChanged: z.object({ cluster }),
+
+  /** A cluster is served no longer and everything made for it must go. Emitted by the api. */
+  ClusterDeregistered: z.object({ id: clusterId }),
+} as const

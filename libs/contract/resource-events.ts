@@ -1,0 +1,74 @@
+// Events of the streams `resource-<key>`: what exists at a provider because of us. Written by the
+// provisioner; gc may append at an expected version. One life of a load balancer ends with exactly one
+// ResourceAbsent here, even when nothing was ever made.
+import { z } from 'zod'
+import { driverName, resourceKey } from './ids.ts'
+import { desiredResource, ingress, target } from './resource.ts'
+
+const position = { key: resourceKey, epoch: z.int().min(1), generation: z.int().min(1) }
+
+export const resourceEvents = {
+  /**
+   * A provider is about to be told to make or change this. Emitted by the provisioner before the
+   * first call, so whatever carries our mark has an intent in the log.
+   */
+  ResourceIntended: z.object({
+    ...position,
+    driver: driverName,
+    externalName: z.string(),
+    desired: desiredResource,
+  }),
+
+  /** The provider was read back and is as intended. Emitted by the provisioner; status may be written. */
+  ResourceProgrammed: z.object({
+    ...position,
+    ingress: z.array(ingress).min(1),
+    /** Who confirmed it, such as the edges that applied it. */
+    confirmedBy: z.array(z.string()),
+  }),
+
+  /**
+   * The set of targets is another one. Emitted by the provisioner before the provider is told; the
+   * audit's answer to which nodes were targets when, and why.
+   */
+  TargetsChanged: z.object({
+    ...position,
+    before: z.array(target),
+    after: z.array(target),
+    cause: z.enum(['nodes', 'endpoints', 'nodes-and-endpoints']),
+  }),
+
+  /** The provider's copy differs from the log. Emitted by the provisioner, which then repairs it. */
+  ResourceDrifted: z.object({ ...position, found: z.string() }),
+
+  /** The driver cannot do what the Service asks. Emitted by the provisioner; nothing half is made. */
+  ResourceRefused: z.object({
+    key: resourceKey,
+    driver: driverName,
+    capability: z.string(),
+    problem: z.string(),
+    intentHash: z.string(),
+  }),
+
+  /** The resource is about to be removed. Emitted by the provisioner or gc before the first call. */
+  ResourceDeleteIntended: z.object({
+    key: resourceKey,
+    epoch: z.int().min(1),
+    reason: z.enum(['released', 'orphan']),
+    /** What proves that the reason to exist is gone. */
+    evidence: z.string(),
+  }),
+
+  /**
+   * A read at the provider found nothing. Emitted by the provisioner or gc; only now may status and
+   * finalizer be cleared and the address go back. `epoch` is 0 when nothing was ever made.
+   */
+  ResourceAbsent: z.object({
+    key: resourceKey,
+    epoch: z.int().min(0),
+    confirmedBy: z.array(z.string()),
+  }),
+
+  /** Ten attempts failed; the key is retried hourly and on any change. Emitted by the provisioner. */
+  ReconcileParked: z.object({ key: resourceKey, attempts: z.int(), problem: z.string() }),
+} as const

@@ -1,0 +1,5 @@
+export * from './backoff.ts'
+export * from './errors.ts'
+export * from './keyed-queue.ts'
+export * from './ports.ts'
+export * from './system.ts'

@@ -1,0 +1,40 @@
+import { defineConfig } from 'vitest/config'
+
+const everywhere = ['libs', 'services', 'cli', 'tools', 'e2e', 'bench']
+const named = (suffix: string): string[] => everywhere.map((folder) => `${folder}/**/*${suffix}.ts`)
+
+/**
+ * One runner, four projects by file name: `x.test.ts` is pure, `x.integration.test.ts` needs Postgres,
+ * NATS or sockets, `x.e2e.test.ts` needs a cluster, and the tidy test reads the whole tree.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: named('.test'),
+          exclude: [...named('.integration.test'), ...named('.e2e.test'), 'tools/tidy.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: named('.integration.test'),
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: named('.e2e.test'),
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      { test: { name: 'tidy', include: ['tools/tidy.test.ts'] } },
+    ],
+  },
+})
