@@ -1,0 +1,5 @@
+export * from './health.ts'
+export * from './metrics.ts'
+export * from './service.ts'
+export * from './settings.ts'
+export * from './trace.ts'

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+
+const url = (protocols: readonly string[], expected: string): z.ZodType<string> =>
+  z
+    .string({ error: `expected ${expected}` })
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+      error: `expected ${expected}`,
+    })
+
+/** The fields that several services share, by their variable's name; pick what the service needs. */
+export const settings = {
+  DATABASE_URL: url(['postgres:', 'postgresql:'], 'postgres://user:password@host:port/database'),
+  NATS_URL: url(['nats:', 'tls:'], 'nats://host:port'),
+  /** Which installation of weir this is; part of every external name. */
+  WEIR_INSTALLATION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/, {
+      error: 'expected 1 to 32 of a-z, 0-9 and -',
+    })
+    .default('local'),
+  /** Which fleet of edges carries the load balancers. */
+  WEIR_FLEET: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/, {
+      error: 'expected 1 to 32 of a-z, 0-9 and -',
+    })
+    .default('local'),
+  /** Seals cluster credentials at rest; parsed to its 32 bytes. */
+  WEIR_MASTER_KEY: z
+    .string({ error: 'expected base64 of 32 bytes' })
+    .transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
+    .refine((key) => key.length === 32, { error: 'expected base64 of 32 bytes' }),
+} as const
+
+/** What `run` itself reads for every service. */
+export const runtimeSettings = z.object({
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error'], {
+      error: 'expected debug, info, warn or error',
+    })
+    .default('info'),
+  HEALTH_HOST: z.string().default('127.0.0.1'),
+  HEALTH_PORT: z.coerce
+    .number({ error: 'expected a port number' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:'], 'http://host:4318').optional(),
+  WEIR_STOP_ON_STDIN_CLOSE: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
+})
