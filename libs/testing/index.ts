@@ -1,0 +1,5 @@
+export * from './eventually.ts'
+export * from './given.ts'
+export * from './nats.ts'
+export * from './postgres.ts'
+export * from './seed.ts'
