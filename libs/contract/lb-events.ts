@@ -45,8 +45,8 @@ export const lbEvents = {
     leases: z.array(lease).min(1),
     frontends: z.array(frontend).min(1),
     choice: choiceReason,
-    /** Free addresses that were left in the pools tried, for the audit. */
-    considered: z.array(z.object({ pool: poolName, free: z.int().min(0) })),
+    /** Pools that were open to the choice, in the order they were tried. */
+    considered: z.array(poolName),
   }),
 
   /** No pool exists that this tenant may use. Emitted by the allocator; the watcher tells the user. */

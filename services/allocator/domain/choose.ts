@@ -1,0 +1,106 @@
+import type {
+  IpAddress,
+  LoadBalancerIntent,
+  Pool,
+  PoolName,
+  ServiceUid,
+  TenantId,
+} from '@weir/contract'
+import { event, type DomainEvent } from '@weir/contract'
+import { poolCovers, poolSize, type AddressIndex } from './address-index.ts'
+
+/** Who asks, for what, and what there is to give. */
+export interface Wish {
+  readonly tenant: TenantId
+  readonly service: ServiceUid
+  readonly intent: LoadBalancerIntent
+  readonly intentHash: string
+  readonly pools: readonly Pool[]
+  readonly index: AddressIndex
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+export type Choice =
+  | {
+      readonly found: true
+      readonly ip: IpAddress
+      readonly pool: PoolName
+      readonly reason: 'requested' | 'sticky' | 'never-used' | 'released-longest-ago'
+    }
+  | { readonly found: false; readonly refusal: DomainEvent }
+
+/** Pools the wish may use, in the order they are tried: by priority, then by name. */
+export const usablePools = (wish: Wish): readonly Pool[] =>
+  wish.pools
+    .filter((pool) => pool.tenants === null || pool.tenants.includes(wish.tenant))
+    .filter((pool) => wish.intent.requestedPool === null || pool.name === wish.intent.requestedPool)
+    .toSorted((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1))
+
+/**
+ * Finds the one address for a wish, always the same for the same facts: the requested one; else the one
+ * this Service let go, if it came back; else by pool the lowest that was never used; else the one that
+ * was released longest ago and no longer rests. A wish for a certain address is granted or refused,
+ * never answered with another.
+ */
+export const chooseAddress = (wish: Wish): Choice => {
+  const family = wish.intent.ipFamilies[0] ?? 'IPv4'
+  const allowed = usablePools(wish)
+  if (allowed.length === 0) {
+    const { intentHash, intent } = wish
+    const missing = event('PoolMissing', { intentHash, requestedPool: intent.requestedPool })
+    return { found: false, refusal: missing }
+  }
+  if (wish.intent.requestedAddress !== null) {
+    return chooseRequested(wish, allowed, wish.intent.requestedAddress)
+  }
+  const pools = allowed.filter((pool) => poolSize(pool, family) > 0n)
+  if (pools.length === 0) {
+    return {
+      found: false,
+      refusal: event('FamilyUnsupported', { intentHash: wish.intentHash, family }),
+    }
+  }
+  const before = wish.index.lastOf(wish.service)
+  const home = before && pools.find((pool) => poolCovers(pool, before))
+  if (before && home) return { found: true, ip: before, pool: home.name, reason: 'sticky' }
+  for (const pool of pools) {
+    const fresh = wish.index.neverUsed(pool, family)
+    if (fresh) return { found: true, ip: fresh, pool: pool.name, reason: 'never-used' }
+    const rested = wish.index.longestReleased(pool, family, wish.now)
+    if (rested) return { found: true, ip: rested, pool: pool.name, reason: 'released-longest-ago' }
+  }
+  return { found: false, refusal: exhausted(wish, pools) }
+}
+
+const chooseRequested = (wish: Wish, pools: readonly Pool[], ip: IpAddress): Choice => {
+  const { intentHash } = wish
+  const pool = pools.find((each) => poolCovers(each, ip))
+  if (!pool) {
+    const names = pools.map((each) => each.name)
+    const refusal = event('AddressNotInPool', { intentHash, address: ip, pools: names })
+    return { found: false, refusal }
+  }
+  const claim = wish.index.get(ip)
+  const mine = (claim?.holder ?? claim?.lastHolder) === wish.service
+  const free = !claim || mine || (claim.holder === null && (claim.restsUntil ?? 0) <= wish.now)
+  if (free) return { found: true, ip, pool: pool.name, reason: 'requested' }
+  const ownTenant = claim.tenant === wish.tenant
+  const holder = ownTenant ? ((claim.holder ?? claim.lastHolder) as ServiceUid | null) : null
+  return { found: false, refusal: event('AddressTaken', { intentHash, address: ip, holder }) }
+}
+
+const exhausted = (wish: Wish, pools: readonly Pool[]): DomainEvent => {
+  const family = wish.intent.ipFamilies[0] ?? 'IPv4'
+  const uses = pools.map((pool) => ({ pool, usage: wish.index.usage(pool, family, wish.now) }))
+  const frees = uses.flatMap(({ usage }) => (usage.nextFreeAt === null ? [] : [usage.nextFreeAt]))
+  return event('PoolExhausted', {
+    intentHash: wish.intentHash,
+    tried: uses.map(({ pool, usage }) => ({
+      pool: pool.name,
+      size: poolSize(pool, family).toString(),
+      quarantined: usage.quarantined,
+    })),
+    nextFreeAt: frees.length > 0 ? new Date(Math.min(...frees)).toISOString() : null,
+  })
+}

@@ -1,0 +1,207 @@
+// What to do about one Service, from what was seen of it, its story and the pools.
+//
+//   seen \ balancer   None          Wanted                Serving                      Releasing
+//   present           open, try     try again             changed? hold, let go        wait
+//   not present       nothing       request release       request release              wait
+//   (any)                                                                   absent and finalizer off: release
+//
+// A refusal is an event like any other, given once per wish; what serves goes on serving while a new
+// wish is refused.
+import type {
+  DomainEvent,
+  DriverName,
+  Frontend,
+  IpAddress,
+  Lease,
+  LoadBalancerIntent,
+  Pool,
+  ServiceObservation,
+} from '@weir/contract'
+import { event, intentHash } from '@weir/contract'
+import type { AddressIndex } from './address-index.ts'
+import { chooseAddress, usablePools, type Wish } from './choose.ts'
+import type { Balancer, BalancerFacts } from './fold.ts'
+
+export interface Situation {
+  readonly facts: BalancerFacts
+  readonly seen: ServiceObservation
+  readonly driver: DriverName
+  readonly pools: readonly Pool[]
+  readonly index: AddressIndex
+  /** The cluster is no longer served: everything of it must go, whatever is seen. */
+  readonly deregistered: boolean
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** Rows to take or let go together with the events. */
+export type Claiming =
+  | { readonly change: 'take'; readonly at: IpAddress | Frontend }
+  | { readonly change: 'release'; readonly at: IpAddress | Frontend; readonly restMs: number }
+
+export interface Decision {
+  readonly events: readonly DomainEvent[]
+  readonly claims: readonly Claiming[]
+}
+
+const nothing: Decision = { events: [], claims: [] }
+
+/** Rest of an address whose pool is gone, or moves in one step: long enough to be out of every edge. */
+const leastRestMs = 10_000
+const defaultRestSeconds = 60
+
+export const decide = (at: Situation): Decision => {
+  const { balancer } = at.facts
+  const wanted = at.seen.phase === 'present' && !at.deregistered
+  switch (balancer.status) {
+    case 'None':
+      return wanted && at.facts.finalizerFree ? open(at) : nothing
+    case 'Wanted':
+    case 'Serving':
+      return wanted ? satisfy(at, balancer) : requestRelease(at)
+    case 'Releasing':
+      return release(at, balancer)
+  }
+}
+
+const wishOf = (at: Situation): Wish => ({
+  tenant: at.seen.tenant,
+  service: at.seen.serviceUid,
+  intent: at.seen.intent,
+  intentHash: intentHash(at.seen.intent),
+  pools: at.pools,
+  index: at.index,
+  now: at.now,
+})
+
+const open = (at: Situation): Decision => {
+  const { cluster, serviceUid, namespace, name, intent } = at.seen
+  const hash = intentHash(intent)
+  const requested = event('LoadBalancerRequested', {
+    cluster,
+    serviceUid,
+    namespace,
+    name,
+    driver: at.driver,
+    intent,
+    intentHash: hash,
+  })
+  const first = hold(at, [])
+  return { events: [requested, ...first.events], claims: first.claims }
+}
+
+const satisfy = (at: Situation, balancer: Extract<Balancer, { intent: unknown }>): Decision => {
+  const hash = intentHash(at.seen.intent)
+  const changed = hash !== balancer.intentHash
+  if (balancer.status === 'Serving' && !changed) return nothing
+  const kept = balancer.status === 'Serving' ? balancer.leases : []
+  const tried = hold(at, kept)
+  const outcome = tried.events[0]
+  if (outcome && outcome.type !== 'FrontendsAllocated') {
+    const known = balancer.refusal
+    const asked = known?.type === outcome.type && known.intentHash === hash
+    return asked ? nothing : tried // the same answer to the same wish is given once
+  }
+  const news = changed ? [changeOf(balancer.intent, at.seen.intent)] : []
+  const lettingGo = balancer.status === 'Serving' ? lettingGoOf(at, balancer, outcome) : []
+  return { events: [...news, ...tried.events], claims: [...tried.claims, ...lettingGo] }
+}
+
+const changeOf = (before: LoadBalancerIntent, after: LoadBalancerIntent): DomainEvent => {
+  const fields = (Object.keys(after) as (keyof LoadBalancerIntent)[]).filter(
+    (field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]),
+  )
+  return event('LoadBalancerChanged', { intent: after, intentHash: intentHash(after), fields })
+}
+
+/** Takes what the wish needs, keeping the leases it has where they still fit. */
+const hold = (at: Situation, kept: readonly Lease[]): Decision => {
+  const wish = wishOf(at)
+  const refusal = refusalOf(wish)
+  if (refusal) return { events: [refusal], claims: [] }
+  const { requestedAddress } = wish.intent
+  const stays = kept.find((lease) => requestedAddress === null || lease.ip === requestedAddress)
+  const choice = stays
+    ? ({ found: true, ...stays, reason: 'sticky' } as const)
+    : chooseAddress(wish)
+  if (!choice.found) return { events: [choice.refusal], claims: [] }
+  const frontends = frontendsOf(wish.intent, choice.ip)
+  const allocated = event('FrontendsAllocated', {
+    leases: [{ ip: choice.ip, pool: choice.pool }],
+    frontends,
+    choice: choice.reason,
+    considered: stays ? [] : usablePools(wish).map((pool) => pool.name),
+  })
+  const taken = [choice.ip, ...frontends]
+  return { events: [allocated], claims: taken.map((each) => ({ change: 'take', at: each })) }
+}
+
+const refusalOf = (wish: Wish): DomainEvent | undefined => {
+  const { intent, intentHash: hash } = wish
+  if (intent.invalid.length > 0) {
+    return event('IntentInvalid', { intentHash: hash, problems: [...intent.invalid] })
+  }
+  const foreign = intent.ports.map((port) => port.protocol).filter((name) => name === 'SCTP')
+  if (foreign.length === 0) return undefined
+  return event('ProtocolUnsupported', { intentHash: hash, protocols: [...new Set(foreign)] })
+}
+
+const frontendsOf = (intent: LoadBalancerIntent, ip: IpAddress): Frontend[] =>
+  intent.ports.map(({ protocol, port }) => ({ ip, protocol, port }))
+
+/** Rows of the old holding that the new one no longer names. Made before broken: same transaction. */
+const lettingGoOf = (
+  at: Situation,
+  old: { readonly leases: readonly Lease[]; readonly frontends: readonly Frontend[] },
+  allocated: DomainEvent | undefined,
+): Claiming[] => {
+  if (allocated?.type !== 'FrontendsAllocated') return []
+  const { leases, frontends } = allocated.data
+  const moved = old.leases.filter((lease) => !leases.some((each) => each.ip === lease.ip))
+  const closed = old.frontends.filter((frontend) => !frontends.some((each) => same(each, frontend)))
+  return [
+    ...closed.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
+    ...moved.map((each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const),
+  ]
+}
+
+const same = (a: Frontend, b: Frontend): boolean =>
+  a.ip === b.ip && a.protocol === b.protocol && a.port === b.port
+
+const restMs = (at: Situation, lease: Lease): number => {
+  const pool = at.pools.find((each) => each.name === lease.pool)
+  return Math.max(leastRestMs, 1000 * (pool?.quarantineSeconds ?? defaultRestSeconds))
+}
+
+const requestRelease = (at: Situation): Decision => {
+  const reasons = {
+    present: 'cluster-deregistered',
+    unwanted: 'no-longer-wanted',
+    deleting: 'service-deleted',
+    gone: 'service-gone',
+  } as const
+  const reason = at.deregistered ? 'cluster-deregistered' : reasons[at.seen.phase]
+  return { events: [event('ReleaseRequested', { reason })], claims: [] }
+}
+
+const release = (at: Situation, old: Extract<Balancer, { status: 'Releasing' }>): Decision => {
+  // A cluster that is no longer served may be out of reach, so its finalizers are not waited for.
+  const unreachable = old.reason === 'cluster-deregistered'
+  if (!old.absent || !(old.finalizerRemoved || unreachable)) return nothing
+  const rests = old.leases.map((lease) => restMs(at, lease))
+  const until = rests.length > 0 ? new Date(at.now + Math.max(...rests)).toISOString() : null
+  const released = event('FrontendsReleased', {
+    leases: [...old.leases],
+    frontends: [...old.frontends],
+    quarantineUntil: until,
+  })
+  return {
+    events: [released],
+    claims: [
+      ...old.frontends.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
+      ...old.leases.map(
+        (each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const,
+      ),
+    ],
+  }
+}
