@@ -1,0 +1,44 @@
+import { errors } from '@nats-io/transport-node'
+import { backoffMs, OperatingError, type Clock, type Ids } from '@weir/kernel'
+import { isTransient } from './jetstream-errors.ts'
+import type { StreamKeeper } from './stream-keeper.ts'
+
+export interface RetryDeps {
+  readonly keeper: StreamKeeper
+  readonly clock: Clock
+  readonly ids: Ids
+}
+
+/** Six attempts: with answers that come at once, about two seconds in all. */
+const ATTEMPTS = 6
+const BACKOFF = { minMs: 50, maxMs: 1_000 }
+
+/**
+ * Tries again what the world may heal within moments: no answer, a server that is still starting, a
+ * stream that vanished (it is made again in between).
+ *
+ * @param attempted what is tried, on which thing, for the error's text.
+ * @throws OperatingError with `retry` when the attempts are used up, without it when no attempt helps.
+ */
+export const withRetry = async <T>(
+  { keeper, clock, ids }: RetryDeps,
+  attempted: string,
+  work: () => Promise<T>,
+): Promise<T> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isTransient(error)) throw new OperatingError(`cannot ${attempted}`, { cause: error })
+      if (attempt === ATTEMPTS) {
+        throw new OperatingError(`cannot ${attempted}; the bus does not answer`, {
+          cause: error,
+          retry: { afterMs: 1_000 },
+        })
+      }
+      // Nobody listening on a stream's subject looks the same as no JetStream at all.
+      if (!(error instanceof errors.TimeoutError)) await keeper.ensure().catch(() => undefined)
+      await clock.sleep(backoffMs(BACKOFF, attempt, ids.random()))
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream'
+import type { StreamConfig } from '@nats-io/jetstream'
+import { nanos } from '@nats-io/transport-node'
+import { streams } from '@weir/contract'
+
+/** How long EVT keeps an event; whoever was away longer reads the log. */
+export const EVENT_AGE_MS = 48 * 3_600_000
+/**
+ * How long a message id is remembered. Ids live in the server's memory and survive a purge, so the
+ * window is short and nobody relies on it for correctness.
+ */
+export const DEDUPE_WINDOW_MS = 5 * 60_000
+
+type Wanted = Partial<StreamConfig> & { readonly name: string }
+
+/** The three streams as they shall be. @param replicas 1 on one machine, 3 in production. */
+export const wantedStreams = (replicas: number): readonly Wanted[] => [
+  {
+    ...common(replicas),
+    name: streams.obs.name,
+    subjects: [...streams.obs.subjects],
+    ...lastValue,
+  },
+  {
+    ...common(replicas),
+    name: streams.evt.name,
+    subjects: [...streams.evt.subjects],
+    max_age: nanos(EVENT_AGE_MS),
+  },
+  {
+    ...common(replicas),
+    name: streams.edge.name,
+    subjects: [...streams.edge.subjects],
+    ...lastValue,
+  },
+]
+
+const lastValue = { max_msgs_per_subject: 1 } as const
+
+const common = (replicas: number): Partial<StreamConfig> => ({
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  discard: DiscardPolicy.Old,
+  duplicate_window: nanos(DEDUPE_WINDOW_MS),
+  num_replicas: replicas,
+  allow_direct: true,
+})
+
+/** Whether a stream that exists differs in what may be changed while it is used. */
+export const mustUpdate = (found: StreamConfig, wanted: Wanted): boolean =>
+  found.num_replicas !== wanted.num_replicas ||
+  found.duplicate_window !== wanted.duplicate_window ||
+  (wanted.max_age ?? 0) !== found.max_age ||
+  (wanted.subjects ?? []).join() !== found.subjects.join()

@@ -1,0 +1,122 @@
+import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream'
+import { explainError, type Clock, type Logger } from '@weir/kernel'
+import { isStreamNotFound } from './jetstream-errors.ts'
+import type { Connection } from './connection.ts'
+import { mustUpdate, wantedStreams } from './stream-config.ts'
+
+/** Keeps the streams in being and notices when they are new. */
+export interface StreamKeeper {
+  /** Makes what is missing and resolves with the names it made. Calls at the same time share one run. */
+  ensure(): Promise<readonly string[]>
+  onRebuilt(handle: (streams: readonly string[]) => void, signal: AbortSignal): void
+  /** When this stream was made, as last seen: two different answers are two different streams. */
+  incarnation(stream: string): string | undefined
+}
+
+/** Every connected process listens here and looks at the streams again. */
+const REBUILT_SUBJECT = 'weir.bus.rebuilt'
+/** Backstop for a hint that was lost. */
+const LOOK_AGAIN_MS = 30_000
+
+export interface StreamKeeperDeps {
+  readonly connection: Connection
+  readonly manager: JetStreamManager
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly replicas: number
+  /** Ends the watching. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * A stream's `created` time names its incarnation. A process that sees one change knows that the bus lost
+ * everything, whoever made the stream again; so each process tells its own once per loss, and a
+ * hint that comes twice or never does no harm.
+ */
+export const createStreamKeeper = (deps: StreamKeeperDeps): StreamKeeper => {
+  const { connection, clock, logger, signal } = deps
+  const seen = new Map<string, string>()
+  const handlers = new Set<(streams: readonly string[]) => void>()
+  let running: Promise<readonly string[]> | undefined
+  let untold: readonly string[] = []
+
+  const look = async (): Promise<readonly string[]> => {
+    const found = await findOrMake(deps)
+    const made = found.filter((stream) => stream.made).map((stream) => stream.name)
+    const renewed = found.filter(({ name, created, made }) => {
+      const before = seen.get(name)
+      seen.set(name, created)
+      return before === undefined ? made : before !== created
+    })
+    if (renewed.length > 0) tell(renewed.map((stream) => stream.name))
+    if (made.length > 0) connection.nats.publish(REBUILT_SUBJECT)
+    return made
+  }
+  // Streams that are missing when a process starts are made before anyone can listen, so the first
+  // listener is told about them.
+  const tell = (names: readonly string[]): void => {
+    logger.warn({ streams: names }, 'the bus had lost its streams; they are made again')
+    if (handlers.size === 0) untold = names
+    for (const handle of handlers) handle(names)
+  }
+  const ensure = (): Promise<readonly string[]> =>
+    (running ??= look().finally(() => (running = undefined)))
+  const lookAgain = (): void => {
+    ensure().catch((error: unknown) =>
+      logger.warn({ error: explainError(error) }, 'cannot look at the streams'),
+    )
+  }
+
+  connection.onReconnect(lookAgain, signal)
+  const hints = connection.nats.subscribe(REBUILT_SUBJECT, { callback: lookAgain })
+  signal.addEventListener('abort', () => hints.unsubscribe(), { once: true })
+  const patrol = async (): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_AGAIN_MS, signal)
+      if (!signal.aborted && connection.connected()) lookAgain()
+    }
+  }
+  patrol().catch((error: unknown) => logger.error({ error: explainError(error) }, 'bus patrol'))
+
+  return {
+    ensure,
+    incarnation: (stream) => seen.get(stream),
+    onRebuilt: (handle, until) => {
+      if (until.aborted) return
+      handlers.add(handle)
+      until.addEventListener('abort', () => handlers.delete(handle), { once: true })
+      if (untold.length === 0) return
+      const names = untold
+      untold = []
+      queueMicrotask(() => handle(names))
+    },
+  }
+}
+
+interface FoundStream {
+  readonly name: string
+  readonly created: string
+  readonly made: boolean
+}
+
+const findOrMake = async ({ manager, replicas }: StreamKeeperDeps): Promise<FoundStream[]> => {
+  const found: FoundStream[] = []
+  for (const wanted of wantedStreams(replicas)) {
+    const existing = await infoOf(manager, wanted.name)
+    if (existing !== undefined && mustUpdate(existing.config, wanted)) {
+      await manager.streams.update(wanted.name, wanted)
+    }
+    const info = existing ?? (await manager.streams.add(wanted))
+    found.push({ name: wanted.name, created: info.created, made: existing === undefined })
+  }
+  return found
+}
+
+const infoOf = async (manager: JetStreamManager, name: string): Promise<StreamInfo | undefined> => {
+  try {
+    return await manager.streams.info(name)
+  } catch (error) {
+    if (isStreamNotFound(error)) return undefined
+    throw error
+  }
+}
