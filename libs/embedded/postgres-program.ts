@@ -43,7 +43,7 @@ const nativeFolder = (): string => {
   } catch (cause) {
     throw new OperatingError(
       `there is no embedded PostgreSQL for ${platform} in node_modules; ` +
-        'run npm ci without --omit=optional, or set DATABASE_URL to a server of your own',
+        'run npm install without --omit=optional, or set DATABASE_URL to a server of your own',
       { cause },
     )
   }

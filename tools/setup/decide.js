@@ -36,8 +36,10 @@ const isOlder = (version, floor) => {
 /** What npm's output means, in one sentence that says what to do; its own last words follow. */
 export const explainFailure = (output, root) => {
   const known = FAILURES.find(({ sign }) => sign.test(output))
-  const words = output.trim().split('\n').slice(-12).join('\n')
-  const sentence = known?.sentence(root) ?? 'npm ci failed; npm said'
+  // npm says what is wrong first, and how npm is used last; warnings about engines come in between.
+  const lines = output.split('\n').filter((line) => /\S/.test(line) && !/^npm warn/i.test(line))
+  const words = lines.slice(0, 8).join('\n')
+  const sentence = known?.sentence(root) ?? 'npm install failed; npm said'
   return `${sentence}:\n${words}`
 }
 
@@ -53,8 +55,8 @@ const FAILURES = [
       'the package registry cannot be reached; go online once (or set its address in npm) and try again',
   },
   {
-    sign: /\bEUSAGE\b|in sync/,
+    sign: /\b(EUSAGE|ETARGET|E404)\b/,
     sentence: () =>
-      'package.json and package-lock.json disagree; run npm install and commit the lock file',
+      'the registry has not what package-lock.json names, or package.json disagrees with it',
   },
 ]

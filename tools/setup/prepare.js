@@ -55,17 +55,22 @@ const install = () => {
   try {
     // Whoever held the lock may have done it.
     if (upToDate()) return
-    console.error('weir: installing packages (npm ci), once for each change of package-lock.json')
+    console.error('weir: installing packages, once for each change of package-lock.json')
     runNpm()
     if (!upToDate())
-      throw new Refusal('npm ci ended well and yet packages are missing; run it by hand')
+      throw new Refusal('npm ended well and yet packages are missing; run npm install')
   } finally {
     release()
   }
 }
 
+// Not `npm ci`: it refuses a lock file without the optional packages of every other platform, and a
+// registry need not have them all. Versions and hashes come from the lock file here too, which stays
+// as it is, and `upToDate` compares the outcome with it.
+const NPM_INSTALL = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
+
 const runNpm = () => {
-  const result = spawnNpm(['ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  const result = spawnNpm(NPM_INSTALL)
   if (result.error !== undefined && result.error.code === 'ENOENT') {
     throw new Refusal('npm is not on PATH; install it (it comes with Node) and try again')
   }
@@ -98,6 +103,6 @@ const requireNode = () => {
   }
   throw new Refusal(
     `weir runs on Node ${OLDEST_NODE} or newer; this is ${process.versions.node}, and npm brought none ` +
-      `for ${process.platform}-${process.arch}. Install Node 24, or run npm ci without --omit=optional`,
+      `for ${process.platform}-${process.arch}. Install Node 24, or run npm install without --omit=optional`,
   )
 }
