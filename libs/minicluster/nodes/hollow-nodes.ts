@@ -12,6 +12,8 @@ import { createPodPlaces } from './pod-places.ts'
 import { createPodRunner } from './pod-runner.ts'
 import { createServiceRoutes } from './service-routes.ts'
 
+const slicesPath = '/apis/discovery.k8s.io/v1/endpointslices'
+
 export interface HollowNodesOptions extends ApiCredentials {
   readonly nodes: readonly HollowNodeSpec[]
   /** One short line per thing that came up, or that is in the way. */
@@ -29,19 +31,40 @@ export interface HollowNodes {
   stop(): Promise<void>
 }
 
+/** The parts of one cluster's nodes, wired together; nothing runs before `join`. */
+const assemble = (options: HollowNodesOptions) => {
+  const { clock = systemClock, ids = systemIds, nodes: specs, maxGraceMs = 2_000 } = options
+  const halt = new AbortController()
+  const onTrouble = options.onProgress ?? ((): void => undefined)
+  const patience = { clock, ids, signal: halt.signal, onTrouble }
+  const api = createApi(options)
+  const pods = createPodPlaces()
+  const echo = createEchoPod()
+  const known: { nodes: ReadonlyMap<string, KubeNode>; pods: ReadonlyMap<string, Pod> } = {
+    nodes: new Map(),
+    pods: new Map(),
+  }
+  const writing = { ...patience, api, pods: () => known.pods }
+  const proxies = specs.map((node) => {
+    const eligible = (): boolean => isEligible(known.nodes.get(node.name))
+    return createNodeProxy({ ...patience, node, pods, echo, eligible })
+  })
+  const keepers = specs.map((spec) =>
+    createNodeKeeper({ ...patience, api, spec, current: () => known.nodes.get(spec.name) }),
+  )
+  const nodes = (): KubeNode[] => specs.flatMap(({ name }) => known.nodes.get(name) ?? [])
+  const binder = createBinder({ ...writing, nodes })
+  const run = createPodRunner({ ...writing, nodes: specs, places: pods, maxGraceMs })
+  return { halt, patience, api, pods, known, proxies, keepers, binder, run }
+}
+
 /**
  * All nodes of one cluster: they share one connection pool and one watch per resource. Resolves when
  * every Node is Ready and every NodePort that the cluster has now was opened or tried.
  */
 export const startHollowNodes = async (options: HollowNodesOptions): Promise<HollowNodes> => {
-  const { clock = systemClock, ids = systemIds, nodes: specs } = options
-  const onTrouble = options.onProgress ?? ((): void => undefined)
-  const halt = new AbortController()
-  const { signal } = halt
-  const api = createApi(options)
-  const patience = { clock, ids, signal, onTrouble }
-  const places = createPodPlaces()
-  const echo = createEchoPod()
+  const { halt, patience, api, pods, known, proxies, keepers, binder, run } = assemble(options)
+  const routes = createServiceRoutes(proxies)
   const loops: Promise<void>[] = []
 
   const follow = <T extends KubeObject>(path: string, onChange: OnChange<T>): ListWatch<T> => {
@@ -49,76 +72,45 @@ export const startHollowNodes = async (options: HollowNodesOptions): Promise<Hol
     loops.push(watch.done)
     return watch
   }
-  let nodes: ListWatch<KubeNode> | undefined
-  let pods: ListWatch<Pod> | undefined
-  const nodeNamed = (name: string): KubeNode | undefined => nodes?.items.get(name)
-  const allPods = (): ReadonlyMap<string, Pod> => pods?.items ?? new Map()
-  const binder = createBinder({
-    ...patience,
-    api,
-    nodes: () => specs.flatMap((spec) => nodeNamed(spec.name) ?? []),
-    pods: allPods,
-  })
-  const { maxGraceMs = 2_000 } = options
-  const run = createPodRunner({
-    ...patience,
-    api,
-    nodes: specs,
-    places,
-    pods: allPods,
-    maxGraceMs,
-  })
-  const keepers = specs.map((spec) =>
-    createNodeKeeper({ ...patience, api, spec, current: () => nodeNamed(spec.name) }),
-  )
-  const proxies = specs.map((node) =>
-    createNodeProxy({
-      ...patience,
-      node,
-      pods: places,
-      echo,
-      eligible: () => isEligible(nodeNamed(node.name)),
-    }),
-  )
-  const routes = createServiceRoutes(proxies)
-
+  const join = async (): Promise<void> => {
+    await Promise.all(keepers.map((keeper) => keeper.register()))
+    const nodes = follow<KubeNode>('/api/v1/nodes', () => binder.look())
+    known.nodes = nodes.items
+    await nodes.synced
+    const running = follow<Pod>('/api/v1/pods', (after, before) => {
+      run(after, before)
+      binder.look()
+    })
+    known.pods = running.items
+    // The pods that run already must have their places before a NodePort leads to them.
+    await running.synced
+    const services = follow<Service>('/api/v1/services', routes.onService)
+    const slices = follow<EndpointSlice>(slicesPath, routes.onSlice)
+    await Promise.all([services.synced, slices.synced])
+    routes.flush()
+    await Promise.all(proxies.map((proxy) => proxy.settled()))
+    loops.push(...keepers.map((keeper) => keeper.keep()))
+  }
   let stopping: Promise<void> | undefined
   const end = async (): Promise<void> => {
     halt.abort()
     await Promise.all(proxies.map((proxy) => proxy.close()))
-    places.clear()
+    pods.clear()
     await api.close()
     await Promise.all(loops)
   }
   const stop = (): Promise<void> => (stopping ??= end())
+
   try {
-    await Promise.all(keepers.map((keeper) => keeper.register()))
-    nodes = follow<KubeNode>('/api/v1/nodes', () => binder.look())
-    await nodes.synced
-    // The pods that run already must have their places before a NodePort leads to them.
-    pods = follow<Pod>('/api/v1/pods', (after, before) => {
-      run(after, before)
-      binder.look()
-    })
-    await pods.synced
-    const services = follow<Service>('/api/v1/services', routes.onService)
-    const slices = follow<EndpointSlice>('/apis/discovery.k8s.io/v1/endpointslices', routes.onSlice)
-    await Promise.all([services.synced, slices.synced])
-    routes.flush()
-    await Promise.all(proxies.map((proxy) => proxy.settled()))
+    await join()
   } catch (error) {
     await stop()
     throw error
   }
-  loops.push(...keepers.map((keeper) => keeper.keep()))
-  for (const { name, address } of specs) options.onProgress?.(`node ${name} Ready at ${address}`)
-  return {
-    nodes: specs.map(({ name, address }, at) => ({
-      name,
-      address,
-      pauseProxy: async () => proxies[at]?.pause(),
-      resumeProxy: async () => proxies[at]?.resume(),
-    })),
-    stop,
-  }
+  const nodes = options.nodes.map(({ name, address }, at) => {
+    options.onProgress?.(`node ${name} Ready at ${address}`)
+    const pauseProxy = async (): Promise<void> => proxies[at]?.pause()
+    return { name, address, pauseProxy, resumeProxy: async () => proxies[at]?.resume() }
+  })
+  return { nodes, stop }
 }
