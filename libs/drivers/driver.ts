@@ -47,6 +47,11 @@ export type Outcome =
   | { readonly status: 'pending'; readonly lookAgainMs: number }
   /** The provider is busy with this very resource; nothing was changed. */
   | { readonly status: 'locked'; readonly retryMs: number }
+  /**
+   * The provider already knows a newer order (epoch, then generation) for this resource; nothing was
+   * changed. Whoever asked works from an old story: read it again.
+   */
+  | { readonly status: 'superseded'; readonly epoch: number; readonly generation: number }
   /** It may or may not have happened: observe before anything else. */
   | { readonly status: 'unknown' }
   /** The driver or the provider will never do this; the user is told and may change the Service. */

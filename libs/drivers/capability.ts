@@ -1,0 +1,66 @@
+import { familyOf, frontendText, type DesiredResource } from '@weir/contract'
+import type { Capabilities } from './driver.ts'
+
+/** What a driver cannot do, by the name of the capability, in words for the user. */
+export interface Unsupported {
+  readonly capability: keyof Capabilities
+  readonly problem: string
+}
+
+/**
+ * The first wish in `desired` that goes beyond `capabilities`, or undefined when all can be done. Asked
+ * before an intent is recorded, so that a refusal leaves nothing behind, and by every driver again.
+ */
+export const findUnsupported = (
+  capabilities: Capabilities,
+  desired: Omit<DesiredResource, 'generation'>,
+): Unsupported | undefined =>
+  frontendProblem(capabilities, desired) ?? wishProblem(capabilities, desired)
+
+const frontendProblem = (
+  can: Capabilities,
+  { frontends }: Pick<DesiredResource, 'frontends'>,
+): Unsupported | undefined => {
+  const alien = frontends.find((at) => !can.protocols.includes(at.protocol))
+  if (alien !== undefined) {
+    return {
+      capability: 'protocols',
+      problem: `${frontendText(alien)}: only ${can.protocols.join(', ')} is carried`,
+    }
+  }
+  const family = frontends.find((at) => !can.ipFamilies.includes(familyOf(at.ip)))
+  if (family === undefined) return undefined
+  return {
+    capability: 'ipFamilies',
+    problem: `${frontendText(family)}: only ${can.ipFamilies.join(', ')} is carried`,
+  }
+}
+
+const wishProblem = (
+  can: Capabilities,
+  desired: Omit<DesiredResource, 'generation'>,
+): Unsupported | undefined => {
+  if (desired.sourceRanges.length > 0 && !can.sourceRanges) {
+    return {
+      capability: 'sourceRanges',
+      problem: 'loadBalancerSourceRanges cannot be enforced; remove them or choose another driver',
+    }
+  }
+  if (desired.affinity.kind === 'ClientIP' && !can.clientIpAffinity) {
+    return {
+      capability: 'clientIpAffinity',
+      problem: 'sessionAffinity ClientIP cannot be kept; set None or choose another driver',
+    }
+  }
+  if (desired.proxyProtocol !== 'none' && !can.proxyProtocol) {
+    return { capability: 'proxyProtocol', problem: 'the PROXY protocol cannot be sent' }
+  }
+  const hidden = can.preservesClientAddress === 'never' && desired.proxyProtocol === 'none'
+  if (desired.policy === 'Local' && hidden) {
+    return {
+      capability: 'preservesClientAddress',
+      problem: 'externalTrafficPolicy Local needs the client address at the pod; set Cluster',
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,112 @@
+import {
+  desiredHash,
+  type DesiredResource,
+  type OwnershipMarks,
+  type ResourceKey,
+} from '@weir/contract'
+import type { Outcome, ProviderChange } from '../driver.ts'
+import { comparePlaces, sameOwner } from '../marks.ts'
+
+/** A resource at the provider in memory. */
+export interface Kept {
+  readonly desired: DesiredResource
+  readonly ready: boolean
+  readonly leaving: boolean
+}
+
+export interface MemoryProvider {
+  apply(desired: DesiredResource): Outcome
+  remove(marks: OwnershipMarks): Outcome
+  /** This very incarnation, if it exists. */
+  find(marks: OwnershipMarks): Kept | undefined
+  /** Ends what is pending. */
+  settle(): void
+  /** Everything that exists. */
+  world(): readonly DesiredResource[]
+  /** Puts a resource there, ready, without a word; or takes one away. */
+  plant(desired: DesiredResource): void
+  uproot(key: ResourceKey): void
+  /** Every change that had an effect, oldest first, as `WORD KEY EPOCH/GENERATION`. */
+  journal(): readonly string[]
+  onChange(handle: (change: ProviderChange) => void, signal: AbortSignal): void
+}
+
+/**
+ * The resources themselves, one per key. With `slow` a change stays pending until `settle`.
+ */
+export const createMemoryProvider = (slow: boolean): MemoryProvider => {
+  const kept = new Map<ResourceKey, Kept>()
+  const journal: string[] = []
+  const listeners = new Set<(change: ProviderChange) => void>()
+
+  const change = (desired: DesiredResource, state: Omit<Kept, 'desired'> | null): void => {
+    const { key, epoch, tenant, service } = desired.marks
+    if (state === null) kept.delete(key)
+    else kept.set(key, { desired, ...state })
+    const word = state === null ? 'absent' : state.leaving ? 'remove' : 'apply'
+    journal.push(`${word} ${key} ${epoch}/${desired.generation}`)
+    for (const listener of listeners) listener({ tenant, service })
+  }
+  const find = (marks: OwnershipMarks): Kept | undefined => {
+    const there = kept.get(marks.key)
+    const mine = there !== undefined && sameOwner(there.desired.marks, marks)
+    return mine && there.desired.marks.epoch === marks.epoch ? there : undefined
+  }
+
+  return {
+    find,
+    apply: (desired) => {
+      const there = kept.get(desired.marks.key)
+      const settled = there === undefined ? undefined : settledBy(there, desired)
+      if (settled !== undefined) return settled
+      change(structuredClone(desired), { ready: !slow, leaving: false })
+      return slow ? pending : { status: 'done' }
+    },
+    remove: (marks) => {
+      const there = find(marks)
+      if (there === undefined) return { status: 'done' }
+      if (!slow) change(there.desired, null)
+      else if (!there.leaving) change(there.desired, { ready: false, leaving: true })
+      return slow ? pending : { status: 'done' }
+    },
+    settle: () => {
+      for (const { desired, leaving } of [...kept.values()]) {
+        change(desired, leaving ? null : { ready: true, leaving: false })
+      }
+    },
+    world: () => [...kept.values()].map(({ desired }) => desired),
+    plant: (desired) => kept.set(desired.marks.key, { desired, ready: true, leaving: false }),
+    uproot: (key) => kept.delete(key),
+    journal: () => journal,
+    onChange: (handle, signal) => {
+      if (signal.aborted) return
+      listeners.add(handle)
+      signal.addEventListener('abort', () => listeners.delete(handle), { once: true })
+    },
+  }
+}
+
+const pending: Outcome = { status: 'pending', lookAgainMs: 1000 }
+
+/** The answer when nothing has to change for `desired`, or nothing may. */
+const settledBy = (there: Kept, desired: DesiredResource): Outcome | undefined => {
+  const { marks, generation } = there.desired
+  if (!sameOwner(marks, desired.marks)) return notOurs(marks)
+  const place = { epoch: marks.epoch, generation }
+  const ahead = comparePlaces(place, {
+    epoch: desired.marks.epoch,
+    generation: desired.generation,
+  })
+  const same = desiredHash(there.desired) === desiredHash(desired)
+  if (ahead > 0 || (ahead === 0 && !same)) return { status: 'superseded', ...place }
+  if (there.leaving) return { status: 'locked', retryMs: 1000 }
+  if (ahead < 0) return undefined
+  return there.ready ? { status: 'done' } : pending
+}
+
+/** Refuses to touch what another owner has. */
+export const notOurs = (marks: OwnershipMarks): Outcome => ({
+  status: 'refused',
+  capability: 'ownership',
+  problem: `${marks.key} carries the marks of installation ${marks.installation}`,
+})
