@@ -9,8 +9,8 @@ export interface RetryDeps {
   readonly ids: Ids
 }
 
-/** Six attempts: with answers that come at once, about two seconds in all. */
-const ATTEMPTS = 6
+/** After this no further attempt begins; a caller with a loop of its own tries again later. */
+const PATIENCE_MS = 4_000
 const BACKOFF = { minMs: 50, maxMs: 1_000 }
 
 /**
@@ -18,19 +18,20 @@ const BACKOFF = { minMs: 50, maxMs: 1_000 }
  * stream that vanished (it is made again in between).
  *
  * @param attempted what is tried, on which thing, for the error's text.
- * @throws OperatingError with `retry` when the attempts are used up, without it when no attempt helps.
+ * @throws OperatingError with `retry` when patience is used up, without it when no attempt helps.
  */
 export const withRetry = async <T>(
   { keeper, clock, ids }: RetryDeps,
   attempted: string,
   work: () => Promise<T>,
 ): Promise<T> => {
+  const began = clock.now()
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work()
     } catch (error) {
       if (!isTransient(error)) throw new OperatingError(`cannot ${attempted}`, { cause: error })
-      if (attempt === ATTEMPTS) {
+      if (clock.now() - began >= PATIENCE_MS) {
         throw new OperatingError(`cannot ${attempted}; the bus does not answer`, {
           cause: error,
           retry: { afterMs: 1_000 },
