@@ -1,0 +1,223 @@
+import {
+  edgeHeartbeatSubject,
+  edgeOrder,
+  type EdgeHeartbeat,
+  type EdgeId,
+  type EdgeOrder,
+  type FleetName,
+  type ResourceKey,
+} from '@weir/contract'
+import { explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import type { Bus, IncomingMessage } from '@weir/bus'
+import type { DataPlane } from './data-plane/data-plane.ts'
+import { compareVersions, decide, generationOf, marksOf } from './domain/decide.ts'
+import type { NodeHealth } from './domain/health.ts'
+import type { Probe } from './health/ask-node.ts'
+import { createProber } from './health/prober.ts'
+import { reportOf, sameContent } from './holding.ts'
+import { createReporter, type Reporter } from './reporter.ts'
+import { createResources } from './resources.ts'
+import type { OrderJournal } from './state/order-journal.ts'
+
+/** The agent of one edge machine. */
+export interface EdgeAgent {
+  /** Serves the last good state from disk; nothing else need be alive. */
+  start(): Promise<void>
+  /** Obeys orders and reports until the signal aborts; may be called when a bus is there. */
+  follow(bus: Bus): Promise<void>
+  /** Resources held, tombstones not counted. */
+  held(): number
+  /** Stops probing and forwarding. */
+  stop(): Promise<void>
+}
+
+export interface EdgeAgentOptions {
+  readonly fleet: FleetName
+  readonly edge: EdgeId
+  readonly plane: DataPlane
+  readonly journal: OrderJournal
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly signal: AbortSignal
+  readonly heartbeatMs?: number
+  readonly probeIntervalMs?: number
+  readonly probeTimeoutMs?: number
+  /** Runs work in a span that continues the order's trace. */
+  readonly span?: (
+    name: string,
+    parent: string | undefined,
+    work: () => Promise<void>,
+  ) => Promise<void>
+}
+
+/** Health changes of this long are told together. */
+const healthReportMs = 200
+/** Every report is published again this often: the bus may have lost one. */
+const reportAgainMs = 60_000
+
+export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
+  const { fleet, edge, plane, journal, clock, ids, log, signal } = options
+  const span = options.span ?? ((_name, _parent, work) => work())
+  const startedAt = new Date(clock.now()).toISOString()
+  const unhealthyNews = new Set<ResourceKey>()
+  let reporter: Reporter | undefined
+
+  const prober = createProber({
+    clock,
+    ids,
+    onChange: (watchers) => onHealth(watchers),
+    ...(options.probeIntervalMs === undefined ? {} : { intervalMs: options.probeIntervalMs }),
+    ...(options.probeTimeoutMs === undefined ? {} : { timeoutMs: options.probeTimeoutMs }),
+  })
+  const resources = createResources({
+    plane,
+    prober,
+    journal,
+    clock,
+    ids,
+    log,
+    signal,
+    onChange: (key) => reporter?.changed([key]),
+  })
+  const { holdings } = resources
+
+  const onHealth = (watchers: ReadonlySet<string>): void => {
+    const keys = [...holdings.keys()].filter((key) => watchers.has(key))
+    resources.reweigh(keys)
+    if (unhealthyNews.size === 0) void tellHealth()
+    for (const key of keys) unhealthyNews.add(key)
+  }
+  const tellHealth = async (): Promise<void> => {
+    await clock.sleep(healthReportMs, signal)
+    reporter?.changed(unhealthyNews)
+    unhealthyNews.clear()
+  }
+
+  const heartbeat = async (bus: Bus): Promise<void> => {
+    const beat: EdgeHeartbeat = {
+      fleet,
+      edge,
+      dataPlane: plane.kind,
+      startedAt,
+      at: new Date(clock.now()).toISOString(),
+      resources: [...holdings.values()]
+        .filter(({ order }) => order.order === 'serve')
+        .map(({ order }) => ({ marks: marksOf(order), generation: generationOf(order) })),
+    }
+    try {
+      await bus.publish([
+        { subject: edgeHeartbeatSubject(fleet, edge), body: JSON.stringify(beat) },
+      ])
+    } catch (error) {
+      log.warn({ cause: explainError(error) }, 'cannot publish the heartbeat')
+    }
+  }
+  const repeat = async (everyMs: number, work: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      await work()
+      await clock.sleep(everyMs, signal)
+    }
+  }
+  const reportAll = async (): Promise<void> => reporter?.changed(holdings.keys())
+
+  const take = async (messages: readonly IncomingMessage[]): Promise<void> => {
+    const { obeyed, answered } = sortOrders(newestPerKey(readOrders(messages)))
+    const parent = obeyed[0]?.traceparent
+    if (obeyed.length > 0) {
+      await span('edge.obey', parent, () => resources.obey(obeyed))
+    }
+    reporter?.changed([...answered, ...obeyed.map((order) => marksOf(order).key)])
+  }
+  const readOrders = (messages: readonly IncomingMessage[]): readonly EdgeOrder[] =>
+    messages.flatMap((message) => {
+      const order = parseOrder(message)
+      if (typeof order !== 'string') return [order]
+      // One bad message concerns one resource; the others of the batch go on.
+      log.error(
+        { subject: message.subject, problem: order },
+        'parked an order that breaks the rules',
+      )
+      return []
+    })
+  const parseOrder = ({ subject, body }: IncomingMessage): EdgeOrder | string => {
+    try {
+      const order = edgeOrder.parse(JSON.parse(body))
+      if (order.fleet !== fleet) return `it is for the fleet ${order.fleet}, this is ${fleet}`
+      const { key } = marksOf(order)
+      return subject.endsWith(`.${key}`) ? order : `its subject is not that of resource ${key}`
+    } catch (error) {
+      return explainError(error).slice(0, 1_000)
+    }
+  }
+  /** Which orders to put into force, and which keys to report again as they are. */
+  const sortOrders = (
+    orders: readonly EdgeOrder[],
+  ): { readonly obeyed: readonly EdgeOrder[]; readonly answered: readonly ResourceKey[] } => {
+    const obeyed: EdgeOrder[] = []
+    const answered: ResourceKey[] = []
+    for (const order of orders) {
+      const { key, epoch } = marksOf(order)
+      const verdict = decide(holdings.get(key)?.order, order, sameContent)
+      if (verdict === 'obey') obeyed.push(order)
+      else answered.push(key)
+      if (verdict === 'late' || verdict === 'contradicts') {
+        const generation = generationOf(order)
+        log.warn({ key, epoch, generation, verdict }, 'an order was not obeyed')
+      }
+    }
+    return { obeyed, answered }
+  }
+
+  return {
+    start: async () => {
+      await resources.restore()
+      log.info({ resources: journal.orders.size }, 'serves its last good state')
+    },
+    follow: async (bus) => {
+      reporter = createReporter({
+        bus,
+        clock,
+        ids,
+        log,
+        signal,
+        reportOf: (key) => {
+          const holding = holdings.get(key)
+          const healthOf = (probe: Probe): NodeHealth => prober.healthOf(probe)
+          return holding && reportOf(holding, { fleet, edge, healthOf, now: clock.now() })
+        },
+      })
+      bus.onRebuilt(() => {
+        void reportAll()
+        void heartbeat(bus)
+      }, signal)
+      await Promise.all([
+        bus.consume({
+          stream: 'EDGE',
+          filter: `weir.edge.${fleet}.order.>`,
+          from: 'last-of-each',
+          handle: take,
+          signal,
+        }),
+        repeat(options.heartbeatMs ?? 5_000, () => heartbeat(bus)),
+        repeat(reportAgainMs, reportAll),
+      ])
+    },
+    held: () => [...holdings.values()].filter(({ order }) => order.order === 'serve').length,
+    stop: async () => {
+      prober.close()
+      await plane.close()
+      await journal.close()
+    },
+  }
+}
+
+/** A batch may hold several orders of one resource, in any sequence; the greatest version counts. */
+const newestPerKey = (orders: readonly EdgeOrder[]): readonly EdgeOrder[] => {
+  const newest = new Map<ResourceKey, EdgeOrder>()
+  for (const order of orders) {
+    const known = newest.get(marksOf(order).key)
+    if (!known || compareVersions(order, known) > 0) newest.set(marksOf(order).key, order)
+  }
+  return [...newest.values()]
+}

@@ -1,0 +1,88 @@
+import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
+import { afterProbe, looksSame, neverProbed, type NodeHealth } from '../domain/health.ts'
+import { askNode, type Probe } from './ask-node.ts'
+
+/** Knows how nodes are, by asking each (node, port) once however many resources want to know. */
+export interface Prober {
+  /** What `watcher` wants to know from now on, instead of what it wanted before. Asks new ones at once. */
+  watch(watcher: string, probes: readonly Probe[]): void
+  healthOf(probe: Probe): NodeHealth
+  close(): void
+}
+
+export interface ProberOptions {
+  readonly clock: Clock
+  readonly ids: Ids
+  /** Called with the watchers of a probe whose state, weight or problem changed. */
+  readonly onChange: (watchers: ReadonlySet<string>) => void
+  readonly intervalMs?: number
+  readonly timeoutMs?: number
+  /** Silent probes in a row that make a node unhealthy. */
+  readonly fall?: number
+}
+
+interface Watched {
+  readonly watchers: Set<string>
+  readonly stop: AbortController
+  health: NodeHealth
+}
+
+/** Most probes under way at once. */
+const concurrency = 128
+
+const keyOf = (probe: Probe): string =>
+  `${probe.ip} ${probe.port} ${probe.weightFromHeader} ${probe.path}`
+
+export const createProber = (options: ProberOptions): Prober => {
+  const { clock, ids, onChange, intervalMs = 2_000, timeoutMs = 1_000, fall = 2 } = options
+  const watched = new Map<string, Watched>()
+  const wants = new Map<string, ReadonlySet<string>>()
+  const queue = createKeyedQueue(concurrency)
+
+  const askForEver = async (key: string, probe: Probe, entry: Watched): Promise<void> => {
+    const { signal } = entry.stop
+    while (!signal.aborted) {
+      const answer = await queue.run(key, () => askNode(probe, timeoutMs))
+      if (signal.aborted) return
+      const before = entry.health
+      entry.health = afterProbe(before, answer, fall)
+      if (!looksSame(before, entry.health)) onChange(entry.watchers)
+      // Jitter keeps the probes of many nodes, and of many edges, from meeting.
+      await clock.sleep(intervalMs * (0.8 + 0.4 * ids.random()), signal)
+    }
+  }
+  const leave = (watcher: string, key: string): void => {
+    const entry = watched.get(key)
+    entry?.watchers.delete(watcher)
+    if (!entry || entry.watchers.size > 0) return
+    entry.stop.abort()
+    watched.delete(key)
+  }
+  const join = (watcher: string, key: string, probe: Probe): void => {
+    const known = watched.get(key)
+    if (known) return void known.watchers.add(watcher)
+    const entry: Watched = {
+      watchers: new Set([watcher]),
+      stop: new AbortController(),
+      health: neverProbed,
+    }
+    watched.set(key, entry)
+    void askForEver(key, probe, entry)
+  }
+
+  return {
+    watch: (watcher, probes) => {
+      const wanted = new Map(probes.map((probe) => [keyOf(probe), probe]))
+      for (const [key, probe] of wanted) join(watcher, key, probe)
+      for (const key of wants.get(watcher) ?? []) if (!wanted.has(key)) leave(watcher, key)
+      if (wanted.size === 0) wants.delete(watcher)
+      else wants.set(watcher, new Set(wanted.keys()))
+    },
+    healthOf: (probe) => watched.get(keyOf(probe))?.health ?? neverProbed,
+    close: () => {
+      for (const entry of watched.values()) entry.stop.abort()
+      watched.clear()
+      wants.clear()
+    },
+  }
+}

@@ -1,0 +1,93 @@
+import {
+  desiredHash,
+  type EdgeId,
+  type EdgeOrder,
+  type EdgeReport,
+  type FleetName,
+  type Target,
+  type TargetHealth,
+} from '@weir/contract'
+import type { ServeOutcome } from './data-plane/data-plane.ts'
+import { generationOf, marksOf } from './domain/decide.ts'
+import type { NodeHealth } from './domain/health.ts'
+import type { WeightedTarget } from './domain/usable-targets.ts'
+import type { Probe } from './health/ask-node.ts'
+
+/** The order obeyed for one resource, and what came of it. */
+export interface Holding {
+  readonly order: EdgeOrder
+  /** `desiredHash` of what is served, empty after a tombstone. */
+  readonly hash: string
+  /** Undefined until the data plane has answered. */
+  outcome: ServeOutcome | { readonly status: 'absent' } | undefined
+  /** Why a restart would not know of this order; undefined once it would. */
+  unsaved: string | undefined
+  targets: readonly WeightedTarget[]
+  /** Refusals in a row. */
+  attempts: number
+}
+
+export const createHolding = (order: EdgeOrder, unsaved: string | undefined): Holding => ({
+  order,
+  hash: order.order === 'serve' ? desiredHash(order.desired) : '',
+  outcome: undefined,
+  unsaved,
+  targets: [],
+  attempts: 0,
+})
+
+/** Whether two orders of one version say the same. */
+export const sameContent = (a: EdgeOrder, b: EdgeOrder): boolean =>
+  a.order === 'serve' && b.order === 'serve'
+    ? desiredHash(a.desired) === desiredHash(b.desired)
+    : a.order === b.order
+
+/** What to ask of each node of a resource. */
+export const probesOf = (order: EdgeOrder): readonly Probe[] =>
+  order.order === 'serve' ? order.desired.targets.map((target) => probeOf(order, target)) : []
+
+/** What to ask of one node. */
+export const probeOf = (order: Extract<EdgeOrder, { order: 'serve' }>, target: Target): Probe => ({
+  ip: target.ip,
+  ...order.desired.health,
+})
+
+export interface ReportContext {
+  readonly fleet: FleetName
+  readonly edge: EdgeId
+  readonly healthOf: (probe: Probe) => NodeHealth
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number
+}
+
+/**
+ * The report of one resource; undefined while there is nothing to say. `serving` and `absent` promise
+ * that a restart of this edge ends in the same state, so an order that is not on disk is `refused`.
+ */
+export const reportOf = (holding: Holding, context: ReportContext): EdgeReport | undefined => {
+  const { order, outcome, unsaved } = holding
+  if (!outcome) return undefined
+  const problem = unsaved ?? (outcome.status === 'refused' ? outcome.problem : null)
+  const { fleet, edge, healthOf } = context
+  const targets = order.order === 'serve' ? order.desired.targets : []
+  return {
+    fleet,
+    edge,
+    key: marksOf(order).key,
+    marks: marksOf(order),
+    generation: generationOf(order),
+    state: problem === null ? outcome.status : 'refused',
+    problem: problem && problem.slice(0, 500),
+    hash: holding.hash,
+    targets: targets.map((target): TargetHealth => {
+      const health = order.order === 'serve' ? healthOf(probeOf(order, target)) : undefined
+      return {
+        node: target.node,
+        state: health?.state ?? 'unknown',
+        weight: health?.weight ?? null,
+        problem: health?.problem ?? null,
+      }
+    }),
+    at: new Date(context.now).toISOString(),
+  }
+}

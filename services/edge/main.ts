@@ -1,0 +1,62 @@
+import { connectBus, type Bus } from '@weir/bus'
+import { run, type ServiceContext } from '@weir/runtime'
+import { edgeConfig, type EdgeConfig } from './config.ts'
+import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
+import { createEdgeAgent } from './handle.ts'
+import { measurePlane } from './measure.ts'
+import { openOrderJournal } from './state/order-journal.ts'
+
+await run({
+  service: 'edge',
+  version: '0.1.0',
+  config: edgeConfig,
+  start: async (context: ServiceContext<EdgeConfig>) => {
+    const { config, log, clock, ids, signal, health, metrics, trace } = context
+    const plane = createUserspacePlane({
+      clock,
+      ids,
+      limits: {
+        drainMs: config.WEIR_EDGE_DRAIN_SECONDS * 1_000,
+        udpIdleMs: config.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
+        connectionsPerFrontend: config.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
+        udpSessionsPerFrontend: config.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
+      },
+    })
+    const agent = createEdgeAgent({
+      fleet: config.WEIR_FLEET,
+      edge: config.WEIR_EDGE_ID,
+      plane,
+      journal: await openOrderJournal(config.WEIR_EDGE_STATE_DIR, log),
+      clock,
+      ids,
+      log,
+      signal,
+      probeIntervalMs: config.WEIR_EDGE_PROBE_INTERVAL_MS,
+      span: (name, parent, work) => trace.span(name, { parent, kind: 'consumer' }, work),
+    })
+    await agent.start()
+    const measured = measurePlane(plane, metrics, clock)
+
+    // The bus is not waited for: an edge forwards when everything else is dead.
+    let bus: Bus | undefined
+    health.add('bus', () =>
+      bus?.connected() ? undefined : 'NATS_URL does not answer; forwarding on',
+    )
+    const follow = async (): Promise<void> => {
+      const options = { url: config.NATS_URL, name: `edge ${config.WEIR_EDGE_ID}`, signal }
+      bus = await connectBus({ ...options, clock, ids, logger: log })
+      await agent.follow(bus)
+    }
+    const following = follow().catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
+    return {
+      stop: async () => {
+        await following
+        await bus?.close()
+        measured.stop()
+        await agent.stop()
+      },
+    }
+  },
+})

@@ -1,0 +1,157 @@
+import type { EdgeOrder, ResourceKey } from '@weir/contract'
+import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import type { DataPlane } from './data-plane/data-plane.ts'
+import { generationOf, marksOf } from './domain/decide.ts'
+import { usableTargets } from './domain/usable-targets.ts'
+import type { Prober } from './health/prober.ts'
+import { createHolding, probeOf, probesOf, type Holding } from './holding.ts'
+import type { OrderJournal } from './state/order-journal.ts'
+
+/** Every resource this edge holds an order for, kept on disk and made so in the data plane. */
+export interface Resources {
+  readonly holdings: ReadonlyMap<ResourceKey, Holding>
+  /** Serves what the journal holds; for the start, before the bus. */
+  restore(): Promise<void>
+  /** Puts orders into force. Resolves when they are applied or refused, and on disk or known not to be. */
+  obey(orders: readonly EdgeOrder[]): Promise<void>
+  /** The health of nodes changed: new flows go by it from now on. */
+  reweigh(keys: Iterable<ResourceKey>): void
+}
+
+export interface ResourcesOptions {
+  readonly plane: DataPlane
+  readonly prober: Prober
+  readonly journal: OrderJournal
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly signal: AbortSignal
+  /** What came of a resource changed by itself, such as a port that got free. */
+  readonly onChange: (key: ResourceKey) => void
+}
+
+const retryRule = { minMs: 100, maxMs: 10_000 }
+
+export const createResources = (options: ResourcesOptions): Resources => {
+  const { plane, prober, journal, clock, ids, log, signal, onChange } = options
+  const holdings = new Map<ResourceKey, Holding>()
+  let saving = false
+
+  const weigh = (holding: Holding): void => {
+    const { order } = holding
+    if (order.order === 'remove') return
+    holding.targets = usableTargets(order.desired.targets, (target) =>
+      prober.healthOf(probeOf(order, target)),
+    )
+  }
+  /** Makes the data plane match one holding; true when what came of it is new. */
+  const apply = async (key: ResourceKey, holding: Holding): Promise<boolean> => {
+    const { order, outcome: before } = holding
+    if (order.order === 'remove') {
+      await plane.remove(key)
+      holding.outcome = { status: 'absent' }
+      return before?.status !== 'absent'
+    }
+    const outcome = await plane.serve(order.desired, holding.targets)
+    holding.outcome = outcome
+    if (outcome.status === 'serving') holding.attempts = 0
+    else if (before?.status !== 'refused') {
+      const { generation } = order.desired
+      log.warn({ key, generation, problem: outcome.problem }, 'refused an order')
+      void retry(key, holding)
+    }
+    return before?.status !== outcome.status
+  }
+  const isCurrent = (key: ResourceKey, holding: Holding): boolean =>
+    holdings.get(key) === holding && !signal.aborted
+
+  /** Tries a refused order again until it is served or replaced. */
+  const retry = async (key: ResourceKey, holding: Holding): Promise<void> => {
+    while (isCurrent(key, holding) && holding.outcome?.status === 'refused') {
+      holding.attempts += 1
+      await clock.sleep(backoffMs(retryRule, holding.attempts, ids.random()), signal)
+      if (isCurrent(key, holding)) await applyAgain(key, holding)
+    }
+  }
+  const applyAgain = async (key: ResourceKey, holding: Holding): Promise<void> => {
+    if (!(await apply(key, holding))) return
+    log.info({ key, state: holding.outcome?.status }, 'the state of a resource changed')
+    onChange(key)
+  }
+  /** A port that one resource gave up may be what another waits for. */
+  const retryRefused = (): void => {
+    for (const [key, holding] of holdings) {
+      if (holding.outcome?.status === 'refused') void applyAgain(key, holding)
+    }
+  }
+  const hold = (order: EdgeOrder, unsaved: string | undefined): readonly [ResourceKey, Holding] => {
+    const { key } = marksOf(order)
+    const holding = createHolding(order, unsaved)
+    holdings.set(key, holding)
+    prober.watch(key, probesOf(order))
+    weigh(holding)
+    return [key, holding]
+  }
+
+  const save = async (orders: readonly EdgeOrder[]): Promise<void> => {
+    try {
+      await journal.record(orders)
+      for (const holding of holdings.values()) holding.unsaved = undefined
+    } catch (error) {
+      log.error({ cause: explainError(error) }, 'orders are in force but not on disk')
+      for (const order of orders) {
+        const holding = holdings.get(marksOf(order).key)
+        if (holding) holding.unsaved = explainError(error)
+      }
+      if (!saving) void saveUntilDone()
+    }
+  }
+  /** The journal writes all of it anew after a failure, so an empty record is enough. */
+  const saveUntilDone = async (): Promise<void> => {
+    saving = true
+    for (let attempt = 1; !signal.aborted; attempt += 1) {
+      await clock.sleep(backoffMs(retryRule, attempt, ids.random()), signal)
+      const waiting = [...holdings].filter(([, holding]) => holding.unsaved !== undefined)
+      if (waiting.length === 0) break
+      await journal.record([]).then(
+        () => {
+          for (const [key, holding] of waiting) {
+            holding.unsaved = undefined
+            onChange(key)
+          }
+        },
+        () => undefined,
+      )
+    }
+    saving = false
+  }
+
+  return {
+    holdings,
+    restore: async () => {
+      const held = [...journal.orders.values()].map((order) => hold(order, undefined))
+      await Promise.all(held.map(([key, holding]) => apply(key, holding)))
+    },
+    obey: async (orders) => {
+      const began = clock.now()
+      // Not on disk until the journal says so: a report in between must not promise it.
+      const held = orders.map((order) => hold(order, 'not on disk yet'))
+      await Promise.all([save(orders), ...held.map(([key, holding]) => apply(key, holding))])
+      for (const [key, { order, outcome }] of held) {
+        const generation = generationOf(order)
+        const ms = clock.now() - began
+        log.info({ key, generation, state: outcome?.status, ms }, 'obeyed an order')
+      }
+      retryRefused()
+    },
+    reweigh: (keys) => {
+      for (const key of keys) {
+        const holding = holdings.get(key)
+        if (!holding) continue
+        const before = JSON.stringify(holding.targets)
+        weigh(holding)
+        if (JSON.stringify(holding.targets) !== before) void applyAgain(key, holding)
+      }
+    },
+  }
+}
