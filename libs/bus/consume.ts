@@ -1,10 +1,12 @@
 import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import { advance, batchOf, beginAt, type Position } from './begin.ts'
 import type { ConsumeOptions } from './bus.ts'
 import type { Connection } from './connection.ts'
-import * as consumer from './consumer-config.ts'
+import { ACK_WAIT_MS, obtainConsumer } from './consumer-config.ts'
 import { createInbox, type Inbox } from './inbox.ts'
 import { incomingOf } from './incoming.ts'
+import { REDELIVERY_BACKOFF } from './limits.ts'
 import type { StreamKeeper } from './stream-keeper.ts'
 
 export interface ConsumeDeps {
@@ -19,8 +21,6 @@ export interface ConsumeDeps {
 
 /** Between two attempts to get a vanished consumer back. */
 const RECREATE_BACKOFF = { minMs: 50, maxMs: 2_000 }
-/** Before a message whose handler rejected comes again, by its number of deliveries. */
-const REDELIVERY_BACKOFF = { minMs: 100, maxMs: 5_000 }
 /** The server says that it lives; two missed ones and the consumer is looked at. */
 const HEARTBEAT_MS = 2_000
 const PULL_EXPIRES_MS = 30_000
@@ -52,7 +52,7 @@ export const consumeSupervised = async (
 }
 
 interface Progress {
-  position: consumer.Position | undefined
+  position: Position | undefined
   inHand: readonly JsMsg[]
 }
 
@@ -91,13 +91,13 @@ const superviseSessions = async (supervised: Supervised): Promise<void> => {
 const session = async ({ deps, options, inbox, progress, name }: Supervised): Promise<void> => {
   const { client, manager, keeper, connection } = deps
   const incarnation = keeper.incarnation(options.stream)
-  const begin = consumer.beginAt(options.from, progress.position, incarnation)
-  const info = await consumer.obtainConsumer(manager, name, options, begin)
+  const begin = beginAt(options.from, progress.position, incarnation)
+  const info = await obtainConsumer(manager, name, options, begin)
   if (progress.position?.incarnation !== incarnation || progress.position === undefined) {
     progress.position = { incarnation, sequence: 0 }
   }
   const messages = await client.consumers.getConsumerFromInfo(info).consume({
-    max_messages: 2 * consumer.batchOf(options),
+    max_messages: 2 * batchOf(options),
     expires: PULL_EXPIRES_MS,
     idle_heartbeat: HEARTBEAT_MS,
     abort_on_missing_resource: true,
@@ -126,31 +126,20 @@ const endOf = async (messages: ConsumerMessages): Promise<void> => {
 const handleBatches = async (deps: ConsumeDeps, consuming: Consuming): Promise<void> => {
   const { options, inbox, progress } = consuming
   while (!options.signal.aborted) {
-    const batch = await inbox.take(consumer.batchOf(options), options.signal)
+    const batch = await inbox.take(batchOf(options), options.signal)
     if (batch.length === 0) continue
     progress.inHand = batch
     try {
       await options.handle(batch.map(incomingOf))
       for (const message of batch) message.ack()
-      progress.position = furthest(progress.position, batch)
+      const sequences = batch.map((message) => message.info.streamSequence)
+      if (progress.position) progress.position = advance(progress.position, sequences)
     } catch (error) {
       giveBack(deps, options, batch, error)
     } finally {
       progress.inHand = []
     }
   }
-}
-
-const furthest = (
-  position: consumer.Position | undefined,
-  batch: readonly JsMsg[],
-): consumer.Position | undefined => {
-  if (position === undefined) return undefined
-  const sequence = batch.reduce(
-    (most, message) => Math.max(most, message.info.streamSequence),
-    position.sequence,
-  )
-  return { ...position, sequence }
 }
 
 const giveBack = (
@@ -170,7 +159,7 @@ const keepAlive = async (
   { clock, connection }: ConsumeDeps,
   { options, inbox, progress }: Consuming,
 ): Promise<void> => {
-  const every = consumer.ACK_WAIT_MS / 3
+  const every = ACK_WAIT_MS / 3
   while (!options.signal.aborted && !connection.closed()) {
     await clock.sleep(every, options.signal)
     if (!connection.connected()) continue

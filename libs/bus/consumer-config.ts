@@ -1,6 +1,7 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream'
 import type { ConsumerConfig, ConsumerInfo, JetStreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { batchOf, type Begin } from './begin.ts'
 import type { ConsumeOptions } from './bus.ts'
 import { isConsumerNotFound } from './jetstream-errors.ts'
 
@@ -8,14 +9,6 @@ import { isConsumerNotFound } from './jetstream-errors.ts'
 export const ACK_WAIT_MS = 10_000
 /** How long the server keeps an ephemeral consumer whose process went silent. */
 const INACTIVE_MS = 60_000
-
-/** How far this process has read, for the day that its consumer vanishes. */
-export interface Position {
-  /** The stream it read, by its time of creation. */
-  readonly incarnation: string | undefined
-  /** The newest sequence it handled; 0 before the first. */
-  readonly sequence: number
-}
 
 /** The consumer of that name as the server has it, or made now. */
 export const obtainConsumer = async (
@@ -38,7 +31,7 @@ export const obtainConsumer = async (
       max_ack_pending: maxAckPending(options),
       max_deliver: -1,
       replay_policy: ReplayPolicy.Instant,
-      ...begin,
+      ...policyOf(begin),
     })
   }
   if (existing.config.filter_subject === filter) return existing
@@ -46,30 +39,19 @@ export const obtainConsumer = async (
 }
 
 /** Four batches: one in hand, one ready, two on their way. */
-export const maxAckPending = (options: ConsumeOptions): number => 4 * batchOf(options)
+const maxAckPending = (options: ConsumeOptions): number => 4 * batchOf(options)
 
-export const batchOf = (options: ConsumeOptions): number => options.batch ?? 256
-
-type Begin = Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'>
-
-/**
- * Where a consumer that has to be made begins.
- * - Last values: with all of them again.
- * - New messages, the first time: with the next one.
- * - New messages, after the consumer vanished from a stream that is still the same: behind what this
- *   process handled, so that the gap is delivered.
- * - New messages, after the stream was made again: with its first, for all in it is new.
- */
-export const beginAt = (
-  from: ConsumeOptions['from'],
-  position: Position | undefined,
-  incarnation: string | undefined,
-): Begin => {
-  if (from === 'last-of-each') return { deliver_policy: DeliverPolicy.LastPerSubject }
-  if (position === undefined) return { deliver_policy: DeliverPolicy.New }
-  if (position.incarnation !== incarnation) return { deliver_policy: DeliverPolicy.All }
-  if (position.sequence === 0) return { deliver_policy: DeliverPolicy.New }
-  return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: position.sequence + 1 }
+const policyOf = (begin: Begin): Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'> => {
+  switch (begin.at) {
+    case 'last-of-each':
+      return { deliver_policy: DeliverPolicy.LastPerSubject }
+    case 'next':
+      return { deliver_policy: DeliverPolicy.New }
+    case 'first':
+      return { deliver_policy: DeliverPolicy.All }
+    case 'sequence':
+      return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: begin.sequence }
+  }
 }
 
 const infoOf = async (

@@ -1,2 +1,5 @@
 export * from './bus.ts'
 export * from './connect-bus.ts'
+export * from './memory/memory-bus.ts'
+export * from './memory/misbehaviour.ts'
+export { matches } from './memory/subject.ts'

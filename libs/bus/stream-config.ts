@@ -2,14 +2,7 @@ import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import type { StreamConfig } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import { streams } from '@weir/contract'
-
-/** How long EVT keeps an event; whoever was away longer reads the log. */
-export const EVENT_AGE_MS = 48 * 3_600_000
-/**
- * How long a message id is remembered. Ids live in the server's memory and survive a purge, so the
- * window is short and nobody relies on it for correctness.
- */
-export const DEDUPE_WINDOW_MS = 5 * 60_000
+import { DEDUPE_WINDOW_MS, EVENT_AGE_MS } from './limits.ts'
 
 type Wanted = Partial<StreamConfig> & { readonly name: string }
 

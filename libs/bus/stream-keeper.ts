@@ -2,6 +2,7 @@ import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream'
 import { explainError, type Clock, type Logger } from '@weir/kernel'
 import { isStreamNotFound } from './jetstream-errors.ts'
 import type { Connection } from './connection.ts'
+import { createRebuiltWatch, type FoundStream } from './rebuilt.ts'
 import { mustUpdate, wantedStreams } from './stream-config.ts'
 
 /** Keeps the streams in being and notices when they are new. */
@@ -35,29 +36,16 @@ export interface StreamKeeperDeps {
  */
 export const createStreamKeeper = (deps: StreamKeeperDeps): StreamKeeper => {
   const { connection, clock, logger, signal } = deps
-  const seen = new Map<string, string>()
-  const handlers = new Set<(streams: readonly string[]) => void>()
+  const watch = createRebuiltWatch()
   let running: Promise<readonly string[]> | undefined
-  let untold: readonly string[] = []
 
   const look = async (): Promise<readonly string[]> => {
     const found = await findOrMake(deps)
     const made = found.filter((stream) => stream.made).map((stream) => stream.name)
-    const renewed = found.filter(({ name, created, made }) => {
-      const before = seen.get(name)
-      seen.set(name, created)
-      return before === undefined ? made : before !== created
-    })
-    if (renewed.length > 0) tell(renewed.map((stream) => stream.name))
+    const renewed = watch.note(found)
+    if (renewed.length > 0) logger.warn({ streams: renewed }, 'the bus has new, empty streams')
     if (made.length > 0) connection.nats.publish(REBUILT_SUBJECT)
     return made
-  }
-  // Streams that are missing when a process starts are made before anyone can listen, so the first
-  // listener is told about them.
-  const tell = (names: readonly string[]): void => {
-    logger.warn({ streams: names }, 'the bus had lost its streams; they are made again')
-    if (handlers.size === 0) untold = names
-    for (const handle of handlers) handle(names)
   }
   const ensure = (): Promise<readonly string[]> =>
     (running ??= look().finally(() => (running = undefined)))
@@ -80,23 +68,9 @@ export const createStreamKeeper = (deps: StreamKeeperDeps): StreamKeeper => {
 
   return {
     ensure,
-    incarnation: (stream) => seen.get(stream),
-    onRebuilt: (handle, until) => {
-      if (until.aborted) return
-      handlers.add(handle)
-      until.addEventListener('abort', () => handlers.delete(handle), { once: true })
-      if (untold.length === 0) return
-      const names = untold
-      untold = []
-      queueMicrotask(() => handle(names))
-    },
+    incarnation: (stream) => watch.incarnation(stream),
+    onRebuilt: (handle, until) => watch.onRebuilt(handle, until),
   }
-}
-
-interface FoundStream {
-  readonly name: string
-  readonly created: string
-  readonly made: boolean
 }
 
 const findOrMake = async ({ manager, replicas }: StreamKeeperDeps): Promise<FoundStream[]> => {
@@ -107,7 +81,7 @@ const findOrMake = async ({ manager, replicas }: StreamKeeperDeps): Promise<Foun
       await manager.streams.update(wanted.name, wanted)
     }
     const info = existing ?? (await manager.streams.add(wanted))
-    found.push({ name: wanted.name, created: info.created, made: existing === undefined })
+    found.push({ name: wanted.name, incarnation: info.created, made: existing === undefined })
   }
   return found
 }

@@ -1,0 +1,160 @@
+import { backoffMs, type Clock } from '@weir/kernel'
+import { advance, batchOf, beginAt, type Position } from '../begin.ts'
+import type { Bus, ConsumeOptions, IncomingMessage } from '../bus.ts'
+import { REDELIVERY_BACKOFF } from '../limits.ts'
+import { createRebuiltWatch, type RebuiltWatch } from '../rebuilt.ts'
+import type { MemoryConsumer, StoredMessage } from './memory-consumer.ts'
+import { createMemoryServer, type MemoryHarm, type MemoryServer } from './memory-server.ts'
+import type { Misbehaviour } from './misbehaviour.ts'
+import { matches } from './subject.ts'
+
+/** A bus in memory: one process's handle on it, and ways to harm it. */
+export interface MemoryBus extends Bus, MemoryHarm {
+  /** The handle of another process on the same streams. */
+  connect(): Bus
+}
+
+export interface MemoryBusOptions {
+  readonly clock: Clock
+  /** In [0, 1); seeded, a run can be repeated. */
+  readonly random: () => number
+  readonly misbehave?: Misbehaviour
+}
+
+/** The twin of the bus on JetStream; both pass `bus.conformance.ts`. */
+export const createMemoryBus = (options: MemoryBusOptions): MemoryBus => {
+  const { clock, random, misbehave = {} } = options
+  const server = createMemoryServer(clock, random, misbehave)
+  let handles = 0
+  const connect = (): Bus => {
+    handles += 1
+    return createHandle({ server, clock, random, process: handles })
+  }
+  return { ...connect(), ...server.harm, connect }
+}
+
+interface Handle {
+  readonly server: MemoryServer
+  readonly clock: Clock
+  readonly random: () => number
+  readonly process: number
+}
+
+const createHandle = (handle: Handle): Bus => {
+  const { server } = handle
+  const watch = createRebuiltWatch()
+  let open = true
+  let consumers = 0
+  const ensure = (): readonly string[] => {
+    const found = server.ensure()
+    watch.note(found)
+    return found.filter((stream) => stream.made).map((stream) => stream.name)
+  }
+  const stopLooking = server.onLook(() => {
+    if (open && server.up()) ensure()
+  })
+  ensure()
+  return {
+    ensureStreams: async () => ensure(),
+    publish: async (messages) => messages.map((message) => server.publish(message)),
+    consume: (options) => {
+      consumers += 1
+      const name = options.durable ?? `own-${handle.process}-${consumers}`
+      return consumeFrom(handle, { options, watch, ensure, name })
+    },
+    last: async (stream, subject) => {
+      const found = server.stream(stream)?.last(subject)
+      return found && incomingOf(found)
+    },
+    lastOfEach: (stream, filter) => lastOfEachIn(server, stream, filter),
+    hint: (subject, body) => server.hint(subject, body),
+    onHint: (subject, listener, signal) => {
+      if (signal.aborted) return
+      const stop = server.onHint({ subject, handle: listener })
+      signal.addEventListener('abort', stop, { once: true })
+    },
+    onRebuilt: (listener, signal) => watch.onRebuilt(listener, signal),
+    connected: () => open && server.up(),
+    close: async () => {
+      open = false
+      stopLooking()
+    },
+  }
+}
+
+const incomingOf = ({ sequence, ...message }: StoredMessage): IncomingMessage => ({
+  ...message,
+  streamSequence: sequence,
+  deliveries: 1,
+})
+
+async function* lastOfEachIn(
+  server: MemoryServer,
+  stream: string,
+  filter: string,
+): AsyncGenerator<IncomingMessage> {
+  const newest = new Map<string, StoredMessage>()
+  for (const message of server.stream(stream)?.messages() ?? []) {
+    if (matches(filter, message.subject)) newest.set(message.subject, message)
+  }
+  for (const message of newest.values()) yield incomingOf(message)
+}
+
+interface Consuming {
+  readonly options: ConsumeOptions
+  readonly watch: RebuiltWatch
+  readonly ensure: () => readonly string[]
+  readonly name: string
+}
+
+/** How long a consumer waits before it asks a server that is away again. */
+const ASK_AGAIN_MS = 20
+
+const consumeFrom = async (handle: Handle, consuming: Consuming): Promise<void> => {
+  const { options, watch, ensure, name } = consuming
+  const { server, clock } = handle
+  const { signal, stream, filter, from } = options
+  let position: Position | undefined
+  while (!signal.aborted) {
+    if (!server.up()) {
+      await clock.sleep(ASK_AGAIN_MS, signal)
+      continue
+    }
+    ensure()
+    const incarnation = watch.incarnation(stream)
+    const begin = beginAt(from, position, incarnation)
+    if (position?.incarnation !== incarnation || position === undefined) {
+      position = { incarnation, sequence: 0 }
+    }
+    const consumer = server.stream(stream)?.consumer(name, filter, begin)
+    if (consumer) position = await drain(handle, options, consumer, position)
+  }
+  if (options.durable === undefined && server.up()) server.stream(stream)?.loseConsumer(name)
+}
+
+/** Hands over batches until the consumer is lost or the signal aborts. */
+const drain = async (
+  handle: Handle,
+  options: ConsumeOptions,
+  consumer: MemoryConsumer,
+  begun: Position,
+): Promise<Position> => {
+  let position = begun
+  for (;;) {
+    const batch = await consumer.take(batchOf(options), options.signal)
+    if (batch === undefined || batch.length === 0) return position
+    try {
+      await options.handle(batch)
+      position = advance(
+        position,
+        batch.map((message) => message.streamSequence),
+      )
+    } catch {
+      // The rejection is the handler's to report; here it means that the batch comes again.
+      for (const message of batch) {
+        const wait = backoffMs(REDELIVERY_BACKOFF, message.deliveries, handle.random())
+        void handle.clock.sleep(wait).then(() => consumer.giveBack(message))
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import type { Begin } from '../begin.ts'
+import type { OutgoingMessage, PublishedMessage } from '../bus.ts'
+import { DEDUPE_WINDOW_MS, EVENT_AGE_MS } from '../limits.ts'
+import { createMemoryConsumer } from './memory-consumer.ts'
+import type { MemoryConsumer, StoredMessage } from './memory-consumer.ts'
+
+/** One stream in memory, with the rules of the real one. */
+export interface MemoryStream {
+  readonly incarnation: string
+  /** Stores it, or finds that its id is known; `stored` is absent then. */
+  publish(message: OutgoingMessage, now: number): PublishedMessage & { stored?: StoredMessage }
+  last(subject: string): StoredMessage | undefined
+  /** All that is held, oldest first. */
+  messages(): Iterable<StoredMessage>
+  /** The consumer of that name, made at `begin` if it is missing. */
+  consumer(name: string, filter: string, begin: Begin): MemoryConsumer
+  consumers(): Iterable<MemoryConsumer>
+  loseConsumer(name: string): void
+}
+
+export interface MemoryStreamOptions {
+  readonly incarnation: string
+  /** Whether a newer message replaces the older one of its subject. */
+  readonly keepsLastOnly: boolean
+}
+
+export const createMemoryStream = (options: MemoryStreamOptions): MemoryStream => {
+  const bySequence = new Map<number, { message: StoredMessage; at: number }>()
+  const lastBySubject = new Map<string, number>()
+  const ids = new Map<string, { sequence: number; at: number }>()
+  const consumers = new Map<string, MemoryConsumer>()
+  let sequence = 0
+
+  const expire = (now: number): void => {
+    forgetOlder(ids, now - DEDUPE_WINDOW_MS)
+    if (!options.keepsLastOnly) forgetOlder(bySequence, now - EVENT_AGE_MS)
+  }
+  const store = (message: OutgoingMessage, now: number): StoredMessage => {
+    sequence += 1
+    const { subject, body, headers = {} } = message
+    const stored = { subject, body, headers: { ...headers }, sequence }
+    const before = lastBySubject.get(subject)
+    if (options.keepsLastOnly && before !== undefined) bySequence.delete(before)
+    bySequence.set(sequence, { message: stored, at: now })
+    lastBySubject.set(subject, sequence)
+    return stored
+  }
+  function* messages(): Generator<StoredMessage> {
+    for (const { message } of bySequence.values()) yield message
+  }
+
+  return {
+    incarnation: options.incarnation,
+    publish: (message, now) => {
+      expire(now)
+      const known = message.id === undefined ? undefined : ids.get(message.id)
+      if (known !== undefined) return { streamSequence: known.sequence, duplicate: true }
+      const stored = store(message, now)
+      if (message.id !== undefined) ids.set(message.id, { sequence, at: now })
+      return { streamSequence: sequence, duplicate: false, stored }
+    },
+    last: (subject) => bySequence.get(lastBySubject.get(subject) ?? 0)?.message,
+    messages,
+    consumer: (name, filter, begin) => {
+      const existing = consumers.get(name)
+      if (existing !== undefined) return existing
+      const has = (at: number): boolean => bySequence.has(at)
+      const made = createMemoryConsumer({ filter, begin, stored: messages(), has })
+      consumers.set(name, made)
+      return made
+    },
+    consumers: () => consumers.values(),
+    loseConsumer: (name) => {
+      consumers.get(name)?.lose()
+      consumers.delete(name)
+    },
+  }
+}
+
+/** Maps keep the order of insertion, so the oldest come first. */
+const forgetOlder = <Key>(entries: Map<Key, { readonly at: number }>, before: number): void => {
+  for (const [key, { at }] of entries) {
+    if (at >= before) return
+    entries.delete(key)
+  }
+}
