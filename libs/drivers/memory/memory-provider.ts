@@ -70,7 +70,7 @@ export const createMemoryProvider = (slow: boolean): MemoryProvider => {
       return slow ? pending : { status: 'done' }
     },
     settle: () => {
-      for (const { desired, leaving } of [...kept.values()]) {
+      for (const { desired, leaving } of kept.values()) {
         change(desired, leaving ? null : { ready: true, leaving: false })
       }
     },

@@ -1,0 +1,96 @@
+import {
+  port,
+  type DesiredResource,
+  type IntentPort,
+  type InstallationId,
+  type IpFamily,
+  type LoadBalancerIntent,
+  type Port,
+  type ResourceFrontend,
+  type TenantId,
+} from '@weir/contract'
+import type { Life, Wish } from './state.ts'
+import { planTargets, type TargetSources } from './targets.ts'
+
+/** What a plan is made of, beside the story. */
+export interface PlanSources extends TargetSources {
+  readonly installation: InstallationId
+  readonly tenant: TenantId
+  /** Families of node addresses that the driver can reach. */
+  readonly families: readonly IpFamily[]
+}
+
+/** What should exist now, with no generation: the state knows which one comes next. */
+export type Wanted = Omit<DesiredResource, 'generation'>
+
+export type Plan =
+  | { readonly status: 'wanted'; readonly wanted: Wanted }
+  /** No frontend is held yet for what the Service asks. */
+  | { readonly status: 'waiting' }
+  | { readonly status: 'impossible'; readonly capability: string; readonly problem: string }
+
+/** What should exist at the provider for this life, from its wish and from where traffic can go. */
+export const planResource = (life: Life, sources: PlanSources): Plan => {
+  const { wish } = life
+  const served = servedPorts(wish)
+  if (served.length === 0) return { status: 'waiting' }
+  const portless = served.find(({ nodePort }) => nodePort === null)
+  if (portless !== undefined) {
+    const { protocol, port } = portless.wanted
+    return {
+      status: 'impossible',
+      capability: 'needsNodePort',
+      problem: `port ${port}/${protocol} has no nodePort; set allocateLoadBalancerNodePorts: true`,
+    }
+  }
+  const { intent } = wish
+  const { targets } = planTargets(
+    sources,
+    { policy: intent.externalTrafficPolicy, families: sources.families },
+    life.desired?.targets ?? [],
+  )
+  const wanted: Wanted = {
+    marks: {
+      installation: sources.installation,
+      tenant: sources.tenant,
+      cluster: wish.cluster,
+      service: wish.service,
+      key: life.key,
+      epoch: life.epoch,
+    },
+    driver: wish.driver,
+    frontends: served.flatMap(({ frontend }) => (frontend === null ? [] : [frontend])),
+    targets: [...targets],
+    policy: intent.externalTrafficPolicy,
+    health: healthOf(intent),
+    sourceRanges: intent.sourceRanges,
+    affinity: intent.sessionAffinity,
+    proxyProtocol: intent.proxyProtocol,
+  }
+  return { status: 'wanted', wanted }
+}
+
+interface ServedPort {
+  readonly wanted: IntentPort
+  readonly nodePort: Port | null
+  readonly frontend: ResourceFrontend | null
+}
+
+/** Frontends held that the wish still asks for, each with the node port that answers for it. */
+const servedPorts = (wish: Wish): readonly ServedPort[] =>
+  wish.frontends.flatMap((held) => {
+    const wanted = wish.intent.ports.find(
+      (asked) => asked.port === held.port && asked.protocol === held.protocol,
+    )
+    if (wanted === undefined) return []
+    const { nodePort } = wanted
+    return [{ wanted, nodePort, frontend: nodePort === null ? null : { ...held, nodePort } }]
+  })
+
+const kubeProxyHealthPort = port.parse(10_256)
+
+/** kube-proxy's own health under `Cluster`; under `Local` the Service's, whose header is the weight. */
+const healthOf = (intent: LoadBalancerIntent): DesiredResource['health'] =>
+  intent.externalTrafficPolicy === 'Local' && intent.healthCheckNodePort !== null
+    ? { port: intent.healthCheckNodePort, path: '/healthz', weightFromHeader: true }
+    : { port: kubeProxyHealthPort, path: '/healthz', weightFromHeader: false }

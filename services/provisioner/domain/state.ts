@@ -1,0 +1,62 @@
+import type {
+  ClusterId,
+  DesiredResource,
+  DriverName,
+  Frontend,
+  LoadBalancerIntent,
+  ResourceKey,
+  ServiceUid,
+  StreamId,
+} from '@weir/contract'
+
+/** What a Service asks for now, with what is held for it. */
+export interface Wish {
+  readonly cluster: ClusterId
+  readonly service: ServiceUid
+  readonly driver: DriverName
+  readonly intent: LoadBalancerIntent
+  readonly intentHash: string
+  readonly frontends: readonly Frontend[]
+}
+
+/** What is true of every life of a load balancer, in whatever state. */
+export interface Life {
+  readonly wish: Wish
+  readonly key: ResourceKey
+  readonly stream: StreamId
+  /** The version of the resource stream that a decision is made on. */
+  readonly version: number
+  /** One more than there were lives before, so that each incarnation has its own. */
+  readonly epoch: number
+  /** The newest generation intended in this life, 0 before the first. */
+  readonly generation: number
+  /** What the provider was last told or is about to be told; null before the first. */
+  readonly desired: DesiredResource | null
+  /** The intent that the driver refused last, so that it is told once. */
+  readonly refusedHash: string | null
+  /** Whether the attempts were given up and nothing has moved since. */
+  readonly parked: boolean
+  /** The newest event that asks something of us. */
+  readonly cause: Cause
+}
+
+export interface Cause {
+  readonly eventId: string
+  readonly traceparent: string | undefined
+}
+
+/**
+ * One Service's resource as its story tells it.
+ *
+ * `Wanted` has nothing at the provider. `Intended` may or may not: somebody is about to tell, or has
+ * told, or crashed between. `Programmed` was read back. `Released` must go and nobody has said so at the
+ * provider; `Removing` may still be there. `Absent` is over until the Service comes back.
+ */
+export type ProvisionState =
+  | { readonly status: 'Nothing' }
+  | (Life & { readonly status: 'Wanted' })
+  | (Life & { readonly status: 'Intended'; readonly desired: DesiredResource })
+  | (Life & { readonly status: 'Programmed'; readonly desired: DesiredResource })
+  | (Life & { readonly status: 'Released' })
+  | (Life & { readonly status: 'Removing'; readonly released: boolean })
+  | (Life & { readonly status: 'Absent' })

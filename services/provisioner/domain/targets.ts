@@ -1,0 +1,101 @@
+import {
+  cidrContains,
+  familyOf,
+  type Cidr,
+  type EndpointsObservation,
+  type IpAddress,
+  type IpFamily,
+  type NodesObservation,
+  type ObservedNode,
+  type Target,
+  type TrafficPolicy,
+} from '@weir/contract'
+
+/** What decides where traffic goes. */
+export interface TargetSources {
+  /** Undefined while no node list has been seen. */
+  readonly nodes: NodesObservation | undefined
+  /** Undefined while no endpoints have been seen. */
+  readonly endpoints: EndpointsObservation | undefined
+  /** Node addresses outside these blocks are no targets: a tenant's Node may claim any address. */
+  readonly nodeCidrs: readonly Cidr[]
+}
+
+export interface TargetPlan {
+  readonly targets: readonly Target[]
+  readonly excluded: readonly ExcludedNode[]
+}
+
+export interface ExcludedNode {
+  readonly node: string
+  readonly reason:
+    | NonNullable<ObservedNode['excluded']>
+    | 'no-address'
+    | 'address-outside-node-cidrs'
+    | 'other-family'
+}
+
+/**
+ * The targets of one load balancer, by node name, and the nodes left out with the reason.
+ *
+ * - NotReady is no reason: health checks decide (KEP-3458).
+ * - `Cluster` weighs every node 1; `Local` weighs a node by its ready pods, and 0 keeps old flows there.
+ * - A node list that is missing or empty keeps `known`: cut off from a cluster, we go on forwarding.
+ *   A list of nodes that are all excluded is a fact and empties the set.
+ */
+export const planTargets = (
+  sources: TargetSources,
+  wish: { readonly policy: TrafficPolicy; readonly families: readonly IpFamily[] },
+  known: readonly Target[],
+): TargetPlan => {
+  const nodes = sources.nodes?.nodes ?? []
+  if (nodes.length === 0) return { targets: known, excluded: [] }
+  const places = nodes.map((node) => place(node, sources.nodeCidrs, wish.families))
+  const weights = new Map(known.map(({ node, weight }) => [node, weight]))
+  const targets = places
+    .filter((at) => 'ip' in at)
+    .map(({ node, ip }) => ({ node, ip, weight: weigh(node, sources, wish.policy, weights) }))
+    .toSorted((a, b) => (a.node < b.node ? -1 : 1))
+  return { targets, excluded: places.filter((at) => 'reason' in at) }
+}
+
+const place = (
+  node: ObservedNode,
+  nodeCidrs: readonly Cidr[],
+  families: readonly IpFamily[],
+): { readonly node: string; readonly ip: IpAddress } | ExcludedNode => {
+  if (node.excluded !== null) return { node: node.name, reason: node.excluded }
+  if (node.addresses.length === 0) return { node: node.name, reason: 'no-address' }
+  const allowed = node.addresses.filter((ip) => nodeCidrs.some((block) => cidrContains(block, ip)))
+  if (allowed.length === 0) return { node: node.name, reason: 'address-outside-node-cidrs' }
+  const ip = allowed.find((address) => families.includes(familyOf(address)))
+  return ip === undefined ? { node: node.name, reason: 'other-family' } : { node: node.name, ip }
+}
+
+/** Until endpoints are seen, a node keeps its weight; a new one takes part and its health decides. */
+const weigh = (
+  node: string,
+  { endpoints }: TargetSources,
+  policy: TrafficPolicy,
+  known: ReadonlyMap<string, number>,
+): number => {
+  if (policy === 'Cluster') return 1
+  if (endpoints === undefined) return known.get(node) ?? 1
+  return Math.min(endpoints.readyByNode[node] ?? 0, 65_535)
+}
+
+/** What moved between two sets: which nodes and where, or how many pods each holds. */
+export const causeOfChange = (
+  before: readonly Target[],
+  after: readonly Target[],
+): 'nodes' | 'endpoints' | 'nodes-and-endpoints' => {
+  const old = new Map(before.map((target) => [`${target.node} ${target.ip}`, target.weight]))
+  const nodes =
+    before.length !== after.length || after.some(({ node, ip }) => !old.has(`${node} ${ip}`))
+  const endpoints = after.some(({ node, ip, weight }) => {
+    const was = old.get(`${node} ${ip}`)
+    return was !== undefined && was !== weight
+  })
+  if (nodes && endpoints) return 'nodes-and-endpoints'
+  return nodes ? 'nodes' : 'endpoints'
+}

@@ -1,0 +1,212 @@
+import {
+  clusterId,
+  tenantId,
+  type DriverName,
+  type InstallationId,
+  type Observation,
+  type RecordedEvent,
+  type TenantId,
+} from '@weir/contract'
+import type { Driver, ProviderChange } from '@weir/drivers'
+import type { Store, WorkItem } from '@weir/eventlog'
+import {
+  Bug,
+  createKeyedQueue,
+  explainError,
+  OperatingError,
+  type Clock,
+  type Ids,
+  type Logger,
+} from '@weir/kernel'
+import { clusterFactsAgeMs, createClusterFacts } from './cluster-facts.ts'
+import type { Look } from './domain/decide.ts'
+import { foldStory } from './domain/fold.ts'
+import { parkedEvent } from './domain/park.ts'
+import { drive, type DrivePorts } from './drive.ts'
+import { createMemory, isCurrent } from './remembered.ts'
+
+/** The name under which the provisioner reads the log and keeps its work. */
+export const consumer = 'provisioner'
+
+export interface ProvisionerPorts {
+  readonly store: Pick<Store, 'log' | 'observed' | 'work'>
+  readonly drivers: ReadonlyMap<DriverName, Driver>
+  readonly installation: InstallationId
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+  /** How often a healthy resource is looked at for drift, milliseconds; default 30,000. */
+  readonly lookEveryMs?: number
+  /** Services kept in memory; default 20,000. */
+  readonly capacity?: number
+}
+
+export interface Provisioner {
+  /** The work that an event makes. */
+  keysOf(event: RecordedEvent): readonly string[]
+  /** The work that an observation makes; nothing for those that others care for. */
+  keysOfObservation(seen: Observation): readonly string[]
+  /** Brings one key up to its story. Rejects with an OperatingError when the world failed. */
+  reconcile(item: WorkItem): Promise<{ readonly againInMs?: number }>
+  /** A provider may have moved: if this process began it, it confirms it, without the work queue. */
+  changed(change: ProviderChange): Promise<void>
+  /** The bus lost everything: whatever was told is told again when next looked at. */
+  forgetTold(): void
+}
+
+/** Ten failures in a row; from then on once an hour, and at once on any change. */
+const parkAfter = 10
+const parkedRetryMs = 3_600_000
+
+const wishes: readonly RecordedEvent['type'][] = [
+  'FrontendsAllocated',
+  'LoadBalancerChanged',
+  'ReleaseRequested',
+]
+const clusterChanges: readonly RecordedEvent['type'][] = ['ClusterConnected', 'ClusterChanged']
+const clusterPrefix = 'cluster-'
+
+export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
+  const { store, clock } = ports
+  const memory = createMemory(ports.capacity ?? 20_000)
+  const queue = createKeyedQueue(256)
+  const drivePorts: DrivePorts = {
+    log: store.log,
+    observed: store.observed,
+    clusterFacts: createClusterFacts({ log: store.log, observed: store.observed, clock }),
+    drivers: ports.drivers,
+    installation: ports.installation,
+  }
+  const fanOut = createFanOut(ports)
+  const wait = waitOf(ports)
+
+  const reconcileService = async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
+    const name = `${item.tenant}/${item.key}`
+    const known = memory.get(name)
+    const folded = known !== undefined && isCurrent(known, item) ? known.folded : undefined
+    // What still waits for an answer is told again; what was confirmed is not, in this process.
+    const confirmed = known?.folded.state.status === 'Programmed' ? known.told : undefined
+    const arrival = await drive(drivePorts, {
+      tenant: item.tenant,
+      service: item.key,
+      folded,
+      told: confirmed,
+      replan: true,
+    })
+    const { mark, fence } = item
+    memory.set(name, { folded: arrival.folded, told: arrival.told, mark, fence })
+    return wait(arrival.look)
+  }
+
+  return {
+    keysOf: (event) => {
+      if (clusterChanges.includes(event.type)) return [clusterPrefix + event.correlationid]
+      const others = event.subject.startsWith('resource-') && event.actor !== consumer
+      return wishes.includes(event.type) || others ? [event.correlationid] : []
+    },
+    keysOfObservation: (seen) => {
+      if (seen.kind === 'nodes') return [clusterPrefix + seen.cluster]
+      return seen.kind === 'endpoints' ? [seen.serviceUid] : []
+    },
+    reconcile: async (item) => {
+      if (item.key.startsWith(clusterPrefix)) return fanOut(item)
+      try {
+        return await queue.run(`${item.tenant}/${item.key}`, () => reconcileService(item))
+      } catch (error) {
+        return await giveUp(ports, item, error)
+      }
+    },
+    changed: (change) =>
+      queue.run(`${change.tenant}/${change.service}`, async () => {
+        const name = `${change.tenant}/${change.service}`
+        const known = memory.get(name)
+        if (known === undefined) return
+        const tenant = tenantId.parse(change.tenant)
+        const { folded, told } = known
+        try {
+          const from = { tenant, service: change.service, folded, told, replan: false }
+          const arrival = await drive(drivePorts, from)
+          memory.set(name, { ...known, folded: arrival.folded, told: arrival.told })
+        } catch (error) {
+          if (error instanceof Bug) throw error
+          ports.logger.warn({ ...change, problem: explainError(error) }, 'confirm failed; queued')
+          await store.work.mark(consumer, tenant, [change.service])
+        }
+      }),
+    forgetTold: () => memory.untell(),
+  }
+}
+
+const waitOf =
+  ({ ids, lookEveryMs = 30_000 }: ProvisionerPorts) =>
+  (look: Look): { readonly againInMs?: number } => {
+    switch (look.when) {
+      case 'soon':
+        return { againInMs: look.afterMs }
+      case 'routine':
+        return { againInMs: Math.round(lookEveryMs * (0.75 + ids.random() / 2)) }
+      case 'called':
+        return {}
+      default:
+        return look satisfies never
+    }
+  }
+
+/**
+ * Turns one change of a cluster into work for each Service that it has. Changes that come close together
+ * become one, and no sooner than every process has forgotten the facts of before.
+ */
+const createFanOut = ({ store, clock }: ProvisionerPorts) => {
+  const firstSeen = new Map<string, number>()
+  const debounceMs = 2 * clusterFactsAgeMs
+  return async ({ tenant, key }: WorkItem): Promise<{ readonly againInMs?: number }> => {
+    const name = `${tenant}/${key}`
+    const since = firstSeen.get(name) ?? clock.now()
+    firstSeen.set(name, since)
+    const left = since + debounceMs - clock.now()
+    if (left > 0) return { againInMs: left }
+    const cluster = clusterId.parse(key.slice(clusterPrefix.length))
+    const services = await store.observed.list({ tenant, cluster, kind: 'service' })
+    const present = services.filter(({ phase }) => phase === 'present')
+    const keys = present.map(({ serviceUid }) => serviceUid)
+    if (keys.length > 0) await store.work.mark(consumer, tenant, keys)
+    firstSeen.delete(name)
+    return {}
+  }
+}
+
+/** Records once that ten attempts failed, and fails with the wait that fits. */
+const giveUp = async (ports: ProvisionerPorts, item: WorkItem, error: unknown): Promise<never> => {
+  const attempts = item.attempts + 1
+  if (!(error instanceof OperatingError) || attempts < parkAfter) throw error
+  const problem = explainError(error)
+  await park(ports, item, { attempts, problem })
+  throw new OperatingError(`gave up on ${item.key} for now`, {
+    cause: error,
+    retry: { afterMs: parkedRetryMs },
+  })
+}
+
+const park = async (
+  { store, logger }: ProvisionerPorts,
+  { tenant, key: service }: { readonly tenant: TenantId; readonly key: string },
+  failure: { readonly attempts: number; readonly problem: string },
+): Promise<void> => {
+  try {
+    const { state } = foldStory(await store.log.story(tenant, service))
+    const event = parkedEvent(state, failure)
+    if (event === undefined || state.status === 'Nothing') return
+    const { stream, version, cause } = state
+    await store.log.append({
+      tenant,
+      commandId: `provisioner/${stream}/${version}/parked`,
+      events: [{ stream, expectedVersion: version, event }],
+      actor: consumer,
+      correlationId: service,
+      causationId: cause.eventId,
+    })
+  } catch (error) {
+    // The log itself may be what is away; the next failure records it.
+    logger.warn({ tenant, service, problem: explainError(error) }, 'cannot record a parked key')
+  }
+}
