@@ -1,7 +1,7 @@
 // Which addresses are held, which rest, and which was let go longest ago: a projection of the claim rows,
 // kept in memory so that a choice costs no query. The rows decide; this only makes good guesses.
-import type { AddressRange, IpAddress, IpFamily, Pool } from '@weir/contract'
-import { familyOf, fromInteger, toInteger } from '@weir/contract'
+import type { AddressRun, IpAddress, IpFamily, Pool } from '@weir/contract'
+import { familyOf, fromInteger, poolCovers, runOf } from '@weir/contract'
 
 /** What is known of one address that somebody holds or held. */
 export interface AddressClaim {
@@ -13,42 +13,6 @@ export interface AddressClaim {
   readonly releasedAt: number | null
   readonly restsUntil: number | null
 }
-
-/** One run of consecutive addresses of one family, both ends included. */
-interface Run {
-  readonly family: IpFamily
-  readonly first: bigint
-  readonly last: bigint
-}
-
-/** The addresses of a range as one run. */
-export const runOf = (range: AddressRange): Run => {
-  if ('first' in range) {
-    const family = familyOf(range.first)
-    return { family, first: toInteger(range.first), last: toInteger(range.last) }
-  }
-  const slash = range.block.indexOf('/')
-  const base = range.block.slice(0, slash) as IpAddress
-  const family = familyOf(base)
-  const hostBits = (family === 'IPv6' ? 128 : 32) - Number(range.block.slice(slash + 1))
-  const first = toInteger(base)
-  return { family, first, last: first + (1n << BigInt(hostBits)) - 1n }
-}
-
-/** How many addresses a pool has in `family`. */
-export const poolSize = (pool: Pool, family: IpFamily): bigint =>
-  pool.ranges
-    .map(runOf)
-    .filter((run) => run.family === family)
-    .reduce((sum, run) => sum + (run.last - run.first + 1n), 0n)
-
-/** Whether `ip` lies in one of the pool's ranges. */
-export const poolCovers = (pool: Pool, ip: IpAddress): boolean =>
-  pool.ranges.map(runOf).some((run) => {
-    if (run.family !== familyOf(ip)) return false
-    const value = toInteger(ip)
-    return run.first <= value && value <= run.last
-  })
 
 export interface AddressIndex {
   /** Replaces everything known by `claims`. */
@@ -96,7 +60,7 @@ export const createAddressIndex = (): AddressIndex => {
     released.set(claim.ip, claim)
     if (claim.lastHolder !== null) lastHeld.set(claim.lastHolder, claim.ip)
   }
-  const nextInRun = (run: Run): IpAddress | undefined => {
+  const nextInRun = (run: AddressRun): IpAddress | undefined => {
     const key = `${run.family}/${run.first}-${run.last}`
     for (let at = cursors.get(key) ?? run.first; at <= run.last; at += 1n) {
       cursors.set(key, at)

@@ -6,8 +6,8 @@ import type {
   ServiceUid,
   TenantId,
 } from '@weir/contract'
-import { event, type DomainEvent } from '@weir/contract'
-import { poolCovers, poolSize, type AddressIndex } from './address-index.ts'
+import { event, poolCovers, poolSize, type DomainEvent } from '@weir/contract'
+import type { AddressIndex } from './address-index.ts'
 
 /** Who asks, for what, and what there is to give. */
 export interface Wish {

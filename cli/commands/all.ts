@@ -1,0 +1,124 @@
+import { Option, type Command } from 'commander'
+import { createClient, type ApiClient } from '../client.ts'
+import { formats, type Format } from '../output.ts'
+import { openSession, type SessionFlags } from '../session.ts'
+
+/** Options that every command which asks the platform has. */
+export type Common = SessionFlags & { readonly output: Format }
+
+const ask = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('-o, --output <format>', 'how to print').choices(formats).default('table'),
+    )
+    .option('--api <url>', 'address of the HTTP API (WEIR_API)')
+    .option('--token <token>', 'token for it (WEIR_TOKEN)')
+    .option('--tenant <tenant>', 'whose things (WEIR_TENANT)')
+
+const client = (flags: SessionFlags): ApiClient => createClient(openSession(flags))
+
+/**
+ * Puts every command into the program. A command's own code is loaded when it runs, so that `--help`
+ * costs nothing.
+ */
+export const addCommands = (program: Command): void => {
+  addPlatform(program)
+  addReading(program)
+  addChanging(program)
+}
+
+const addPlatform = (program: Command): void => {
+  program
+    .command('up')
+    .description('start the whole platform on this machine; Ctrl-C stops it')
+    .addOption(
+      new Option('--cluster <kind>', 'which minicluster to start').choices([
+        'simulated',
+        'kubernetes',
+      ]),
+    )
+    .option('--fresh', 'forget all state and start empty')
+    .option('--kubeconfig <file>', 'serve this cluster instead of a minicluster')
+    .option('--state <folder>', 'where state is kept', '.weir')
+    .action(async (flags) => (await import('../up/up.ts')).up(flags))
+  ask(
+    program
+      .command('demo')
+      .description("walk through one Service's whole life and check each step from outside"),
+  ).action(async (flags: Common) => (await import('./demo.ts')).demo(flags))
+  ask(program.command('check').description('check the platform part by part')).action(
+    async (flags: Common) => (await import('./check.ts')).check(client(flags), flags),
+  )
+}
+
+const addReading = (program: Command): void => {
+  ask(
+    program.command('url <service>').description('print the URL of a Service, NAMESPACE/NAME'),
+  ).action(async (service: string, flags: Common) =>
+    (await import('./url.ts')).url(client(flags), service, flags),
+  )
+  const explain = program.command('explain').description('tell why something is as it is')
+  ask(
+    explain
+      .command('service <service>')
+      .description('the whole story of a Service, NAMESPACE/NAME'),
+  ).action(async (service: string, flags: Common) =>
+    (await import('./explain.ts')).explain(client(flags), service, flags),
+  )
+  const events = program.command('events').description('the log, event by event')
+  ask(
+    events
+      .command('service <service>')
+      .description('events of one Service, NAMESPACE/NAME, also after it is gone'),
+  )
+    .option('-f, --follow', 'go on as events happen')
+    .action(async (service: string, flags: Common & { follow?: boolean }) =>
+      (await import('./events.ts')).serviceEvents(client(flags), service, flags),
+    )
+  ask(events.command('all').description('all events of the tenant'))
+    .option('-f, --follow', 'go on as events happen')
+    .action(async (flags: Common & { follow?: boolean }) =>
+      (await import('./events.ts')).allEvents(client(flags), flags),
+    )
+  ask(program.command('get <noun>').description('list lb, pool, cluster, tenant or edge'))
+    .option('-A, --all', 'include load balancers that are gone')
+    .action(async (noun: string, flags: Common & { all?: boolean }) =>
+      (await import('./get.ts')).get(client(flags), noun, flags),
+    )
+  const gc = program.command('gc').description('what exists without a reason')
+  ask(
+    gc
+      .command('report')
+      .description('compare what exists at the drivers with the log; changes nothing'),
+  ).action(async (flags: Common) => (await import('./gc.ts')).gcReport(client(flags), flags))
+}
+
+const addChanging = (program: Command): void => {
+  const tenant = program.command('tenant').description('customers of the platform')
+  ask(
+    tenant.command('create <tenant>').description('make a tenant and print a token for it'),
+  ).action(async (name: string, flags: Common) =>
+    (await import('./tenant.ts')).tenantCreate(client(flags), name, flags),
+  )
+  const pool = program.command('pool').description('address pools')
+  ask(pool.command('create <name>').description('make or change a pool'))
+    .requiredOption('--range <range...>', 'CIDR, or FIRST-LAST')
+    .option('--priority <n>', 'pools with a lower number are tried first', '100')
+    .option('--quarantine <seconds>', 'how long a released address rests', '60')
+    .option('--for <tenant...>', 'tenants that may use it (all)')
+    .action(async (name: string, flags) =>
+      (await import('./pool.ts')).poolCreate(client(flags), name, flags),
+    )
+  const cluster = program.command('cluster').description('clusters that are served')
+  ask(
+    cluster.command('connect').description('print the RBAC that weir needs, and connect a cluster'),
+  )
+    .option('--kubeconfig <file>', 'connect with these credentials')
+    .option('--context <name>', 'context in the kubeconfig')
+    .option('--name <name>', 'what to call the cluster', 'default')
+    .option('--node-cidr <cidr...>', "where the cluster's nodes may have addresses")
+    .option('--no-default-class', 'serve only Services with loadBalancerClass weir.dev/*')
+    .action(async (flags) => (await import('./cluster.ts')).clusterConnect(flags))
+}
+
+export { client }

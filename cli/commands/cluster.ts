@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { createConnection, parseKubeconfig, tenantManifestYaml, withLoopback } from '@weir/kube'
+import { z } from 'zod'
+import { createClient } from '../client.ts'
+import { CommandFailed } from '../exit.ts'
+import { ok, print, tell } from '../output.ts'
+import { openSession, type SessionFlags } from '../session.ts'
+
+interface ConnectFlags extends SessionFlags {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly name: string
+  readonly nodeCidr?: readonly string[]
+  readonly defaultClass: boolean
+}
+
+/**
+ * Without `--kubeconfig` prints the objects that give weir the rights it needs, for `kubectl apply -f -`.
+ * With it, connects the cluster with those credentials.
+ */
+export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
+  if (flags.kubeconfig === undefined) {
+    tell(
+      '# The least rights that weir needs. Apply them, make a kubeconfig for the account, and connect:',
+    )
+    tell('#   weir cluster connect | kubectl apply -f -')
+    tell('#   weir cluster connect --kubeconfig FILE')
+    return print(tenantManifestYaml())
+  }
+  const text = read(flags.kubeconfig)
+  const credentials = parseKubeconfig(text, flags.context)
+  // The user's own machine may look at its own cluster; the platform's policy is the watcher's.
+  const connection = createConnection(credentials, { policy: withLoopback })
+  const id = await connection.identity().finally(() => connection.close())
+  const client = createClient(openSession(flags))
+  const body = {
+    id,
+    name: flags.name,
+    kubeconfig: text,
+    defaultClass: flags.defaultClass,
+    ...(flags.context === undefined ? {} : { context: flags.context }),
+    ...(flags.nodeCidr === undefined ? {} : { nodeCidrs: flags.nodeCidr }),
+  }
+  await client.send('POST', `/v1/tenants/${client.tenant}/clusters`, body, z.unknown())
+  ok(`cluster ${flags.name} (${id}) is connected for tenant ${client.tenant}`)
+}
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'unknown reason'
+    throw new CommandFailed('usage', `cannot read the kubeconfig ${path}: ${why}`)
+  }
+}

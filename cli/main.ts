@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { CommandFailed, exitCodes, exitCodesHelp } from './exit.ts'
+import { bad, tell } from './output.ts'
+import { addCommands } from './commands/all.ts'
+
+const program = new Command('weir')
+  .description('Load balancers for Kubernetes Services: start, look, explain')
+  .version('0.1.0')
+  .showHelpAfterError()
+  .exitOverride()
+  .addHelpText('after', exitCodesHelp)
+
+addCommands(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = codeOf(error)
+}
+
+function codeOf(error: unknown): number {
+  if (error instanceof CommandFailed) {
+    bad(error.message)
+    if (error.hint !== undefined) tell(`  ${error.hint}`)
+    return error.code
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code.startsWith('commander.')) return /help|version/.test(code) ? 0 : exitCodes.usage
+  const known = error instanceof Error && ['OperatingError', 'InvalidInput'].includes(error.name)
+  if (known) {
+    const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+    bad(`${error.message}${cause}`)
+    return exitCodes.failed
+  }
+  throw error
+}

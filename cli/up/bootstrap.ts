@@ -1,0 +1,72 @@
+// Makes a new platform usable: a tenant, a pool of loopback addresses, and the cluster, connected with a
+// service account that may do no more than weir needs. Doing it again changes nothing.
+import { readFileSync } from 'node:fs'
+import {
+  createConnection,
+  parseKubeconfig,
+  tenantManifest,
+  withLoopback,
+  type KubeConnection,
+} from '@weir/kube'
+import { z } from 'zod'
+import type { ApiClient } from '../client.ts'
+import { tenantKubeconfig } from './tenant-kubeconfig.ts'
+
+/** The tenant of a platform on one machine. */
+export const localTenant = 'local'
+
+const pool = { ranges: [{ first: '127.100.0.1', last: '127.100.3.254' }], quarantineSeconds: 60 }
+const tokenSeconds = 365 * 86_400
+const account = { namespace: 'weir-system', name: 'weir' }
+
+export interface ConnectedCluster {
+  readonly id: string
+  readonly server: string
+}
+
+/** Connects the cluster of `kubeconfigFile` for the local tenant, with rights made for it. */
+export const connectCluster = async (
+  client: ApiClient,
+  kubeconfigFile: string,
+): Promise<ConnectedCluster> => {
+  const credentials = parseKubeconfig(readFileSync(kubeconfigFile, 'utf8'))
+  const admin = createConnection(credentials, { policy: withLoopback })
+  try {
+    await client.send('POST', '/v1/tenants', { tenant: localTenant }, z.unknown())
+    await client.send('PUT', '/v1/pools/local', pool, z.unknown())
+    const id = await admin.identity()
+    await grant(admin)
+    const token = await issueToken(admin)
+    const kubeconfig = tenantKubeconfig({ server: credentials.server, ca: credentials.ca, token })
+    const body = { id, name: 'local', kubeconfig, nodeCidrs: ['127.0.0.0/8'] }
+    await client.send('POST', `/v1/tenants/${localTenant}/clusters`, body, z.unknown())
+    return { id, server: credentials.server }
+  } finally {
+    await admin.close()
+  }
+}
+
+/** Applies the manifest that `weir cluster connect` prints, object by object. */
+const grant = async (admin: KubeConnection): Promise<void> => {
+  for (const { path, object } of tenantManifest(account)) {
+    await admin.call({
+      method: 'PATCH',
+      path,
+      body: object,
+      contentType: 'application/apply-patch+yaml',
+    })
+  }
+}
+
+const issueToken = async (admin: KubeConnection): Promise<string> => {
+  const issued = await admin.call({
+    method: 'POST',
+    path: `/api/v1/namespaces/${account.namespace}/serviceaccounts/${account.name}/token`,
+    body: {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: tokenSeconds },
+    },
+  })
+  return z.object({ status: z.object({ token: z.string() }) }).parse(issued).status.token
+}

@@ -1,0 +1,119 @@
+// The six services as child processes: which program, which variables, when they are ready.
+import { join, resolve } from 'node:path'
+import { freePort, startChild, type Child } from '@weir/embedded'
+import { systemClock } from '@weir/kernel'
+import { CommandFailed } from '../exit.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+
+export interface PlatformAddresses {
+  readonly databaseUrl: string
+  readonly natsUrl: string
+  readonly apiPort: number
+  readonly adminToken: string
+  readonly masterKey: string
+}
+
+export interface ServicePart {
+  readonly name: string
+  readonly main: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** Every service with what it reads from its environment, in the order they are started. */
+export const serviceParts = (folder: string, at: PlatformAddresses): readonly ServicePart[] => {
+  const common = { NATS_URL: at.natsUrl, WEIR_INSTALLATION: 'local', WEIR_FLEET: 'local' }
+  const withLog = { ...common, DATABASE_URL: at.databaseUrl }
+  const part = (name: string, env: Record<string, string>): ServicePart => ({
+    name,
+    main: join(root, 'services', name, 'main.ts'),
+    env,
+  })
+  return [
+    part('edge', { ...common, WEIR_EDGE_ID: 'edge-1', WEIR_EDGE_STATE_DIR: join(folder, 'edge') }),
+    part('allocator', withLog),
+    part('provisioner', withLog),
+    part('watcher', {
+      ...withLog,
+      WEIR_MASTER_KEY: at.masterKey,
+      // Clusters of a platform on one machine are on this machine.
+      WEIR_CLUSTER_ADDRESSES: 'loopback',
+    }),
+    part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
+    part('api', {
+      ...withLog,
+      WEIR_MASTER_KEY: at.masterKey,
+      WEIR_ADMIN_TOKEN: at.adminToken,
+      WEIR_API_PORT: String(at.apiPort),
+    }),
+  ]
+}
+
+export interface RunningPart {
+  readonly name: string
+  readonly child: () => Child
+  stop(): Promise<void>
+}
+
+export interface Supervision {
+  readonly folder: string
+  readonly environment: Readonly<Record<string, string>>
+  readonly onRestart: (name: string, how: string) => void
+}
+
+const readyDeadlineMs = 30_000
+const restartPauseMs = 500
+
+/** Starts a service, waits until it is ready, and starts it again whenever it ends by itself. */
+export const superviseService = async (
+  part: ServicePart,
+  at: Supervision,
+): Promise<RunningPart> => {
+  const healthPort = await freePort()
+  const start = (): Promise<Child> =>
+    startChild({
+      name: part.name,
+      runDir: join(at.folder, 'run'),
+      program: process.execPath,
+      args: ['--disable-warning=ExperimentalWarning', part.main],
+      env: { ...at.environment, ...part.env, HEALTH_PORT: String(healthPort) },
+      stopSignal: 'SIGTERM',
+    })
+  let stopping = false
+  let child = await start()
+  const watch = async (watched: Child): Promise<void> => {
+    const how = await watched.ended
+    if (stopping) return
+    at.onRestart(part.name, how)
+    await systemClock.sleep(restartPauseMs)
+    if (stopping) return
+    child = await start()
+    void watch(child)
+  }
+  await untilReady(part.name, child, healthPort)
+  void watch(child)
+  return {
+    name: part.name,
+    child: () => child,
+    stop: async () => {
+      stopping = true
+      await child.stop()
+    },
+  }
+}
+
+const untilReady = async (name: string, child: Child, healthPort: number): Promise<void> => {
+  const deadline = systemClock.now() + readyDeadlineMs
+  while (systemClock.now() < deadline && child.how() === undefined) {
+    const answer = await fetch(`http://127.0.0.1:${healthPort}/readyz`).catch(() => undefined)
+    if (answer?.ok) return
+    await systemClock.sleep(20)
+  }
+  const ended = child.how()
+  const what =
+    ended === undefined ? `did not become ready in ${readyDeadlineMs / 1000} s` : `ended (${ended})`
+  throw new CommandFailed(
+    'failed',
+    `${name} ${what}: ${child.lastWords().trim().split('\n').at(-1) ?? ''}`,
+  )
+}

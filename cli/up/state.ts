@@ -1,0 +1,77 @@
+// What a platform on this machine keeps between starts: its secrets and its ports, in `.weir/`, 0600.
+import { randomBytes } from 'node:crypto'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { freePort } from '@weir/embedded'
+import { z } from 'zod'
+import { CommandFailed } from '../exit.ts'
+
+const kind = z.enum(['simulated', 'kubernetes'])
+
+const platformState = z.object({
+  /** Base64 of 32 bytes; seals cluster credentials in the database. */
+  masterKey: z.string(),
+  /** The operator's token for the API. */
+  adminToken: z.string(),
+  /** Which minicluster the objects of the last start are in. */
+  cluster: kind.optional(),
+  ports: z.object({ api: z.int(), postgres: z.int(), nats: z.int(), cluster: z.int() }),
+})
+export type PlatformState = z.infer<typeof platformState>
+
+const apiPort = 7080
+
+/** Makes the folder, and says what to do when that can't be. `fresh` forgets what was there. */
+export const openFolder = (path: string, fresh: boolean): string => {
+  const folder = resolve(path)
+  try {
+    if (fresh) rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    accessSync(folder, constants.W_OK)
+  } catch (cause) {
+    const parent = dirname(folder)
+    const why = cause instanceof Error ? cause.message : 'unknown reason'
+    throw new CommandFailed(
+      'failed',
+      `cannot write to ${folder}: ${why}`,
+      `make ${parent} writable, or use --state FOLDER`,
+    )
+  }
+  return folder
+}
+
+/** Reads the state, or makes it on the first start. */
+export const openState = async (folder: string): Promise<PlatformState> => {
+  const path = join(folder, 'platform.json')
+  if (existsSync(path)) return platformState.parse(JSON.parse(readFileSync(path, 'utf8')))
+  const state: PlatformState = {
+    masterKey: randomBytes(32).toString('base64'),
+    adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
+    ports: {
+      api: apiPort,
+      postgres: await freePort(),
+      nats: await freePort(),
+      cluster: await freePort(),
+    },
+  }
+  writeSecret(path, state)
+  return state
+}
+
+/** Writes state that only this user may read, whole or not at all. */
+export const writeSecret = (path: string, value: unknown): void => {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+export const saveState = (folder: string, state: PlatformState): void =>
+  writeSecret(join(folder, 'platform.json'), state)

@@ -1,0 +1,187 @@
+import { chmodSync, copyFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { obtainBinary, startNatsServer, startPostgres } from '@weir/embedded'
+import { migrate } from '@weir/eventlog'
+import { systemClock } from '@weir/kernel'
+import { readEnvironment } from '@weir/runtime'
+import type { MiniclusterKind } from '@weir/minicluster'
+import { createClient } from '../client.ts'
+import { ok, print, tell, warn } from '../output.ts'
+import { connectCluster, localTenant } from './bootstrap.ts'
+import { kindAtHand, startCluster } from './cluster-part.ts'
+import { claimFolder } from './folder-lock.ts'
+import { serviceParts, superviseService } from './parts.ts'
+import { openFolder, openState, saveState, writeSecret, type PlatformState } from './state.ts'
+
+export interface UpFlags {
+  readonly cluster?: MiniclusterKind
+  readonly fresh?: boolean
+  readonly kubeconfig?: string
+  readonly state: string
+}
+
+/** A platform that runs, and how to end it. */
+export interface Platform {
+  readonly folder: string
+  readonly kubeconfigFile: string
+  readonly server: string
+  readonly api: string
+  stop(): Promise<void>
+}
+
+/** Starts the platform, prints what to type next, and stops all of it on Ctrl-C. */
+export const up = async (flags: UpFlags): Promise<void> => {
+  const interrupted = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => interrupted.abort())
+  }
+  const platform = await startPlatform(flags, interrupted.signal)
+  print(whatNext(platform))
+  await new Promise<void>((resolve) => {
+    if (interrupted.signal.aborted) resolve()
+    interrupted.signal.addEventListener('abort', () => resolve())
+  })
+  tell('stopping')
+  await platform.stop()
+  ok('stopped; state is kept')
+}
+
+/** Starts every part in order, a line each. What was started is stopped when a later part fails. */
+export const startPlatform = async (flags: UpFlags, signal: AbortSignal): Promise<Platform> => {
+  const started = systemClock.now()
+  const folder = openFolder(flags.state, flags.fresh ?? false)
+  const stops: (() => Promise<void>)[] = [claimFolder(folder)]
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).toReversed()) await end()
+  }
+  try {
+    const platform = await startParts({ flags, folder, signal, stops })
+    ok(`ready in ${((systemClock.now() - started) / 1000).toFixed(1)} s`)
+    return { ...platform, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface Start {
+  readonly flags: UpFlags
+  readonly folder: string
+  readonly signal: AbortSignal
+  /** What ends each part that runs, in the order they were started. */
+  readonly stops: (() => Promise<void>)[]
+}
+
+const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
+  const { flags, folder } = start
+  const environment = readEnvironment()
+  const state = await openState(folder)
+  const kind = flags.cluster ?? state.cluster ?? kindAtHand(environment)
+  const serving = flags.kubeconfig === undefined ? startMinicluster(start, state, kind) : undefined
+  serving?.catch(() => undefined) // told below, after the other parts
+  const [databaseUrl, natsUrl] = await Promise.all([database(start, state), bus(start, state)])
+  await migrate(databaseUrl)
+  const api = await services(start, state, { databaseUrl, natsUrl })
+  const cluster = await serving
+  const kubeconfigFile = flags.kubeconfig ?? join(folder, 'kubeconfig')
+  if (cluster) {
+    copyFileSync(cluster.kubeconfigFile, kubeconfigFile)
+    chmodSync(kubeconfigFile, 0o600)
+    saveState(folder, { ...state, cluster: kind })
+  }
+  const client = createClient({ api, token: state.adminToken, tenant: localTenant })
+  const connected = await connectCluster(client, kubeconfigFile)
+  ok(`cluster ${connected.id} connected with the least rights it takes`)
+  writeSecret(join(folder, 'weir.json'), {
+    api,
+    token: state.adminToken,
+    tenant: localTenant,
+    cluster: connected.id,
+    kubeconfig: kubeconfigFile,
+    pid: process.pid,
+  })
+  start.stops.push(async () => rmSync(join(folder, 'weir.json'), { force: true }))
+  return { folder, kubeconfigFile, server: connected.server, api }
+}
+
+const startMinicluster = async (start: Start, state: PlatformState, kind: MiniclusterKind) => {
+  const cluster = await startCluster({
+    kind,
+    folder: start.folder,
+    port: state.ports.cluster,
+    environment: readEnvironment(),
+    onProgress: (line) => tell(`  ${line}`),
+  })
+  start.stops.push(cluster.stop)
+  ok(`minicluster (${kind}) with three nodes at ${cluster.server}`)
+  return cluster
+}
+
+const database = async ({ folder, stops }: Start, state: PlatformState): Promise<string> => {
+  const given = readEnvironment()['DATABASE_URL']
+  if (given !== undefined) return given
+  const postgres = await startPostgres({
+    dataDir: join(folder, 'postgres/data'),
+    port: state.ports.postgres,
+  })
+  stops.push(() => postgres.stop())
+  ok(`PostgreSQL on 127.0.0.1:${postgres.port}`)
+  return postgres.url
+}
+
+const bus = async ({ folder, stops }: Start, state: PlatformState): Promise<string> => {
+  const env = readEnvironment()
+  const given = env['NATS_URL']
+  if (given !== undefined) return given
+  const program = await obtainBinary('nats-server', {
+    env,
+    onProgress: (line) => tell(`  ${line}`),
+  })
+  const nats = await startNatsServer({
+    program,
+    storeDir: join(folder, 'nats/store'),
+    port: state.ports.nats,
+  })
+  stops.push(() => nats.stop())
+  ok(`nats-server with JetStream on 127.0.0.1:${nats.port}`)
+  return nats.url
+}
+
+const services = async (
+  { folder, stops }: Start,
+  state: PlatformState,
+  urls: { readonly databaseUrl: string; readonly natsUrl: string },
+): Promise<string> => {
+  const { adminToken, masterKey, ports } = state
+  const parts = serviceParts(folder, { ...urls, adminToken, masterKey, apiPort: ports.api })
+  const supervision = {
+    folder,
+    environment: readEnvironment(),
+    onRestart: (name: string, how: string) => warn(`${name} ended (${how}); starting it again`),
+  }
+  const running = await Promise.all(
+    parts.map(async (part) => {
+      const service = await superviseService(part, supervision)
+      stops.push(service.stop)
+      ok(part.name)
+    }),
+  )
+  if (running.length !== parts.length) warn('not every service runs')
+  return `http://127.0.0.1:${ports.api}`
+}
+
+const whatNext = ({ kubeconfigFile, server, api }: Platform): string => `
+Kubernetes API   ${server}
+weir API         ${api}   (documentation at ${api}/docs)
+kubeconfig       ${kubeconfigFile}
+
+In another shell:
+
+  export KUBECONFIG=${kubeconfigFile}
+  kubectl create deployment example --image=example --replicas=3
+  kubectl expose deployment example --port=8765 --target-port=9376 --name=example-service --type=LoadBalancer
+  kubectl get service -w
+  curl $(npx weir url default/example-service)
+  npx weir explain service default/example-service
+
+Ctrl-C stops everything.`

@@ -1,0 +1,138 @@
+import { connectBus, type Bus, type IncomingMessage } from '@weir/bus'
+import {
+  decodeEvent,
+  encodeEvent,
+  eventSubject,
+  hintSubject,
+  relayShardOf,
+  streams,
+  tenantId,
+  type RecordedEvent,
+} from '@weir/contract'
+import { createRelay, openStore, type EventLog, type Reconciler, type Store } from '@weir/eventlog'
+import { explainError, type Logger } from '@weir/kernel'
+import type { ServiceContext } from '@weir/runtime'
+
+/** Where a service finds its log and its bus. */
+export interface BackboneSettings {
+  readonly DATABASE_URL: string
+  readonly NATS_URL: string
+}
+
+/** A service's place between the log and the bus. */
+export interface Backbone {
+  /** The store; whatever is appended through it is told to everybody at once. */
+  readonly store: Store
+  readonly bus: Bus
+  /**
+   * Feeds a reconciler with events from the bus and keeps it running until the service stops. Replicas
+   * that give the same `durable` share the messages; what a replica misses it reads from the log.
+   */
+  feed(reconciler: Reconciler, durable: string): void
+  /** Calls back with the tenant of whatever was appended somewhere, until `signal` aborts. */
+  onNews(handle: (tenant: string) => void, signal: AbortSignal): void
+  /** Waits for what runs and closes both. */
+  stop(): Promise<void>
+}
+
+const everyHint = 'weir.hint.*'
+
+/**
+ * Opens store and bus for a service, adds both to its health, and runs its share of the relay.
+ * @throws OperatingError when the database does not answer; the bus is waited for
+ */
+export const openBackbone = async (
+  context: Pick<
+    ServiceContext<BackboneSettings>,
+    'config' | 'log' | 'clock' | 'ids' | 'signal' | 'health'
+  >,
+  service: string,
+): Promise<Backbone> => {
+  const { clock, ids, log, signal, config, health } = context
+  const holder = `${service}/${ids.uuid()}`
+  const bus = await connectBus({
+    url: config.NATS_URL,
+    name: service,
+    clock,
+    ids,
+    logger: log,
+    signal,
+  })
+  const store = await openStore({
+    url: config.DATABASE_URL,
+    application: service,
+    logger: log,
+    clock,
+    ids,
+  })
+  const relay = createRelay({
+    store,
+    holder,
+    clock,
+    ids,
+    logger: log,
+    publish: async (events) => void (await bus.publish(events.map(toMessage))),
+  })
+  health.add('bus', () => (bus.connected() ? undefined : 'not connected'))
+  health.add('log', async () => void (await store.ping()))
+  bus.onHint(everyHint, (tenant) => relay.wake(tenantId.parse(tenant)), signal)
+
+  // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
+  const running = [relay.run(signal)]
+  return {
+    store: { ...store, log: hinting(store.log, bus) },
+    bus,
+    feed: (reconciler, durable) => {
+      const handle = (messages: readonly IncomingMessage[]): Promise<void> =>
+        reconciler.deliver(decodeAll(messages, log))
+      const filter = `${streams.evt.subjects[0]}`
+      const consuming = {
+        stream: streams.evt.name,
+        filter,
+        durable,
+        from: 'new',
+        handle,
+        signal,
+      } as const
+      running.push(bus.consume(consuming), reconciler.run(signal))
+    },
+    onNews: (handle, until) => bus.onHint(everyHint, handle, until),
+    stop: async () => {
+      await Promise.all(running)
+      await bus.close()
+      await store.close()
+    },
+  }
+}
+
+/** Tells the relay's holder about an append the moment it is committed; losing the hint costs a poll. */
+const hinting = (log: EventLog, bus: Bus): EventLog => ({
+  ...log,
+  append: async (request) => {
+    const outcome = await log.append(request)
+    if (outcome.status === 'appended') {
+      bus.hint(hintSubject(relayShardOf(request.tenant)), request.tenant)
+    }
+    return outcome
+  },
+})
+
+const toMessage = (event: RecordedEvent) => ({
+  subject: eventSubject(event),
+  body: encodeEvent(event),
+  id: event.id,
+  ...(event.traceparent === undefined ? {} : { headers: { traceparent: event.traceparent } }),
+})
+
+/** What cannot be read is left out and said aloud; the reader finds the gap and asks the log. */
+const decodeAll = (messages: readonly IncomingMessage[], log: Logger): RecordedEvent[] =>
+  messages.flatMap((message) => {
+    try {
+      const decoded = decodeEvent(JSON.parse(message.body))
+      if (decoded.status === 'known') return [decoded.event]
+      log.warn({ type: decoded.type }, 'an event of a newer version was skipped')
+    } catch (error) {
+      log.error({ subject: message.subject, problem: explainError(error) }, 'a message was parked')
+    }
+    return []
+  })

@@ -1,0 +1,56 @@
+import { openBackbone } from '@weir/backbone'
+import { observation, streams } from '@weir/contract'
+import { createReconciler } from '@weir/eventlog'
+import { explainError } from '@weir/kernel'
+import { run } from '@weir/runtime'
+import { config } from './config.ts'
+import { consumer, createAllocator } from './handle.ts'
+import { openProjection } from './projection.ts'
+
+await run({
+  service: consumer,
+  version: '0.1.0',
+  config,
+  start: async (context) => {
+    const { log, clock, ids, signal, trace } = context
+    const backbone = await openBackbone(context, consumer)
+    const { store, bus } = backbone
+    const projection = await openProjection(store)
+    const allocator = createAllocator({ store, projection, clock, log, trace })
+    const reconciler = createReconciler({
+      consumer,
+      store,
+      clock,
+      ids,
+      logger: log,
+      concurrency: context.config.ALLOCATOR_CONCURRENCY,
+      keysOf: allocator.keysOf,
+      reconcile: allocator.reconcile,
+    })
+    backbone.feed(reconciler, consumer)
+    const observing = bus.consume({
+      stream: streams.obs.name,
+      filter: 'weir.obs.*.*.service.*',
+      durable: `${consumer}-services`,
+      from: 'last-of-each',
+      signal,
+      handle: async (messages) => {
+        const seen = messages.flatMap(({ subject, body }) => {
+          const parsed = observation.safeParse(JSON.parse(body))
+          if (parsed.success && parsed.data.kind === 'service') return [parsed.data]
+          log.error({ subject, problem: explainError(parsed.error) }, 'an observation was parked')
+          return []
+        })
+        await reconciler.observe(
+          seen.map((each) => ({ seen: each, keys: [allocator.keyOf(each)] })),
+        )
+      },
+    })
+    return {
+      stop: async () => {
+        await observing
+        await backbone.stop()
+      },
+    }
+  },
+})

@@ -1,0 +1,41 @@
+import { openBackbone } from '@weir/backbone'
+import { fleetName, installationId } from '@weir/contract'
+import { createEdgeDriver } from '@weir/drivers'
+import { run } from '@weir/runtime'
+import { config } from './config.ts'
+import { createFleetReader } from './fleet.ts'
+import { createApi } from './server.ts'
+
+await run({
+  service: 'api',
+  version: '0.1.0',
+  config,
+  start: async (context) => {
+    const { clock, ids, log, signal } = context
+    const settings = context.config
+    const backbone = await openBackbone(context, 'api')
+    const { store, bus } = backbone
+    const fleet = fleetName.parse(settings.WEIR_FLEET)
+    const installation = installationId.parse(settings.WEIR_INSTALLATION)
+    const edge = createEdgeDriver({ bus, clock, fleet, installation, logger: log })
+    const api = await createApi({
+      store,
+      clock,
+      ids,
+      signal,
+      adminToken: settings.WEIR_ADMIN_TOKEN,
+      masterKey: settings.WEIR_MASTER_KEY,
+      fleet: createFleetReader({ bus, log: store.log, drivers: [edge], fleet, installation }),
+      onNews: backbone.onNews,
+      onFailure: (fields, message) => log.error(fields, message),
+    })
+    const at = await api.listen({ host: settings.WEIR_API_HOST, port: settings.WEIR_API_PORT })
+    log.info({ at }, 'the API listens')
+    return {
+      stop: async () => {
+        await api.close()
+        await backbone.stop()
+      },
+    }
+  },
+})

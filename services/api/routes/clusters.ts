@@ -1,0 +1,113 @@
+import { cidr, cluster, clusterId, driverName, event, tenantId, type Cluster } from '@weir/contract'
+import { encodeCredentials, parseKubeconfig } from '@weir/kube'
+import { sealSecret } from '@weir/runtime'
+import { z } from 'zod'
+import { mayChange, maySee } from '../auth.ts'
+import { notFound, Problem } from '../problem.ts'
+import type { RouteContext } from '../server.ts'
+import { recordAct, type Routes } from './route.ts'
+
+/** Node addresses of clusters whose owner names none: the private ranges (RFC 1918). */
+const privateCidrs = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((each) =>
+  cidr.parse(each),
+)
+
+const connectBody = z.object({
+  /** UID of the cluster's kube-system namespace; the watcher checks it before it acts. */
+  id: clusterId,
+  name: z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, {
+    error: 'a name of a-z, 0-9, "-" and "."',
+  }),
+  /** A kubeconfig with everything inline; anything that runs, reads or redirects is refused by name. */
+  kubeconfig: z.string().max(256 * 1024),
+  context: z.string().max(253).optional(),
+  driver: driverName.default(driverName.parse('edge')),
+  defaultClass: z.boolean().default(true),
+  nodeCidrs: z.array(cidr).min(1).max(50).default(privateCidrs),
+})
+
+const at = z.object({ tenant: tenantId, id: clusterId })
+
+/** The vault's name for a cluster's credentials; the watcher reads it. */
+const credentialsName = (id: string): string => `cluster-credentials/${id}`
+
+/** A tenant's clusters. */
+export const clusterRoutes = (app: Routes, context: RouteContext): void => {
+  const { views, tokens, store, masterKey } = context
+
+  app.get(
+    '/tenants/:tenant/clusters',
+    {
+      schema: {
+        params: z.object({ tenant: tenantId }),
+        response: { 200: z.object({ items: z.array(cluster) }) },
+      },
+    },
+    async (request) => {
+      const { tenant } = request.params
+      maySee(await tokens.callerOf(request), tenant)
+      const { clusters } = await views.of(tenant)
+      return { items: [...clusters.values()] }
+    },
+  )
+
+  app.post(
+    '/tenants/:tenant/clusters',
+    {
+      schema: {
+        params: z.object({ tenant: tenantId }),
+        body: connectBody,
+        response: { 200: cluster },
+      },
+    },
+    async (request) => {
+      const caller = await tokens.callerOf(request)
+      const { tenant } = request.params
+      mayChange(caller, tenant)
+      const { tenants } = await views.platform()
+      if (!tenants.has(tenant)) throw notFound(`tenant ${tenant}`)
+      const { kubeconfig, context: chosen, ...rest } = request.body
+      const credentials = parseKubeconfig(kubeconfig, chosen)
+      const wanted: Cluster = { ...rest, tenant, server: credentials.server }
+      const view = await views.of(tenant)
+      const known = view.clusters.get(wanted.id)
+      // Credentials first: a watcher that hears of the cluster finds them.
+      const secret = { tenant, cluster: wanted.id, field: 'credentials' }
+      const sealed = await sealSecret(masterKey, secret, encodeCredentials(credentials))
+      await store.vault.put(tenant, credentialsName(wanted.id), sealed)
+      await recordAct(context, {
+        caller,
+        tenant,
+        category: 'cluster',
+        id: wanted.id,
+        version: view.versionOf(`cluster-${wanted.id}`),
+        event: event(known ? 'ClusterChanged' : 'ClusterConnected', { cluster: wanted }),
+        requestId: request.id,
+      })
+      return wanted
+    },
+  )
+
+  app.delete(
+    '/tenants/:tenant/clusters/:id',
+    { schema: { params: at, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const caller = await tokens.callerOf(request)
+      const { tenant, id } = request.params
+      mayChange(caller, tenant)
+      const view = await views.of(tenant)
+      if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
+      if (tenant === 'platform') throw new Problem(409, 'reserved', 'the platform has no clusters')
+      await recordAct(context, {
+        caller,
+        tenant,
+        category: 'cluster',
+        id,
+        version: view.versionOf(`cluster-${id}`),
+        event: event('ClusterDeregistered', { id }),
+        requestId: request.id,
+      })
+      return reply.code(204).send(null)
+    },
+  )
+}
