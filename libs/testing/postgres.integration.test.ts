@@ -1,16 +1,6 @@
 import { Client } from 'pg'
 import { expect, test } from 'vitest'
-import { testDatabase, type Template } from './postgres.ts'
-
-const query = async (url: string, sql: string): Promise<unknown[]> => {
-  const client = new Client({ connectionString: url })
-  await client.connect()
-  try {
-    return (await client.query(sql)).rows
-  } finally {
-    await client.end()
-  }
-}
+import { query, testDatabase, type Template } from './postgres.ts'
 
 test('a template is migrated once and every database begins with it, apart from the others', async () => {
   let migrations = 0
@@ -27,6 +17,13 @@ test('a template is migrated once and every database begins with it, apart from 
   expect(await query(two.url, 'select text from word')).toEqual([{ text: 'weir' }])
   expect(migrations).toBe(1)
   await Promise.all([one.drop(), two.drop()])
+})
+
+test('without a template it is an event log', async () => {
+  const database = await testDatabase()
+  const schemas = "select count(*)::int as n from pg_namespace where nspname = 'weir'"
+  expect(await query(database.url, schemas)).toEqual([{ n: 1 }])
+  await database.drop()
 })
 
 test('a migration that failed is tried again by the next who asks', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { migrate } from '@weir/eventlog'
 import { Client } from 'pg'
 import { askBroker } from './test-servers.ts'
 
@@ -17,16 +18,18 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
+const eventLog: Template = { name: 'event_log', migrate }
+
 /**
- * A database of its own for a test file: a copy of the template, about 50 ms once that is migrated.
- * Whoever asks first migrates it; the others wait.
+ * A database of its own for a test file, with the event log's schema unless another template is
+ * given: a copy of it, about 50 ms once that is migrated. Whoever asks first migrates it; the others
+ * wait.
  */
-export const testDatabase = async (template?: Template): Promise<TestDatabase> => {
+export const testDatabase = async (template: Template = eventLog): Promise<TestDatabase> => {
   const server = await askBroker('/postgres')
   const name = `test_${randomUUID().replaceAll('-', '')}`
   await asAdmin(server, async (admin) => {
-    const source =
-      template === undefined ? 'template0' : await ensureTemplate(admin, server, template)
+    const source = await ensureTemplate(admin, server, template)
     await admin.query(`create database ${name} template ${source}`)
   })
   return {
@@ -59,6 +62,17 @@ const ensureTemplate = async (
     await admin.query('select pg_advisory_unlock(hashtext($1))', [template])
   }
   return template
+}
+
+/** Asks one question on a connection of its own and gives the rows. */
+export const query = async (url: string, sql: string): Promise<unknown[]> => {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
 }
 
 const asAdmin = async (server: string, act: (admin: Client) => Promise<void>): Promise<void> => {

@@ -5,9 +5,9 @@ import { onTestFailed } from 'vitest'
 export interface SeededRandom {
   readonly seed: number
   /** In [0, 1). */
-  random(): number
+  readonly random: () => number
   /** A whole number in [0, below). */
-  below(below: number): number
+  readonly below: (below: number) => number
 }
 
 /**

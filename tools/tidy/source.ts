@@ -33,9 +33,9 @@ export const readSource = (path: string): SourceFile => {
 }
 
 const importPattern =
-  /^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm
+  /^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\b(?:import|require\.resolve)\(\s*'([^']+)'\s*\)/gm
 
-/** Everything a file imports or re-exports, dynamic imports included. */
+/** Everything a file imports or re-exports; dynamic imports and `require.resolve` included. */
 export const importsOf = ({ text }: SourceFile): Import[] =>
   [...text.matchAll(importPattern)].map((match) => ({
     from: match[2] ?? match[3] ?? '',

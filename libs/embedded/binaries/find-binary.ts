@@ -6,7 +6,7 @@ import { OperatingError } from '@weir/kernel'
 import { BINARIES, GO_PROGRAM, type BinaryName } from './catalog.ts'
 import { goSourceHash } from './go-build.ts'
 
-/** Environment variables as a record: only the caller reads `process.env`. */
+/** Environment variables as a record: only the caller reads the real ones. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export interface FindOptions {

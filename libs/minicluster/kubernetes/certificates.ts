@@ -64,43 +64,74 @@ export const readCertificates = (files: CertificateFiles): CertificateFiles => {
   return { ...files, ...Object.fromEntries(contents) }
 }
 
-type Name = { shortName?: string; name?: string; value: string }
+type Subject = { shortName?: string; name?: string; value: string }[]
 
-const makeCertificates = async (now: number): Promise<CertificateFiles> => {
-  const life = {
+interface Authority {
+  readonly key: string
+  readonly cert: string
+  readonly life: Life
+}
+
+type Life = ReturnType<typeof lifeFrom>
+
+const lifeFrom = (now: number) =>
+  ({
     keyType: 'ec',
     algorithm: 'sha256',
     // An hour back, for a client whose clock is a little behind.
     notBeforeDate: new Date(now - HOUR_MS),
     notAfterDate: new Date(now + TEN_YEARS_MS),
-  } as const
-  const authority = await generate([{ name: 'commonName', value: 'weir minicluster' }], {
-    ...life,
-    extensions: [
-      { name: 'basicConstraints', cA: true, critical: true },
-      {
-        name: 'keyUsage',
-        keyCertSign: true,
-        cRLSign: true,
-        digitalSignature: true,
-        critical: true,
-      },
-    ],
-  })
-  const ca = { key: authority.private, cert: authority.cert }
-  const client = (subject: Name[]): ReturnType<typeof generate> =>
-    generate(subject, {
+  }) as const
+
+const makeCertificates = async (now: number): Promise<CertificateFiles> => {
+  const authority = await makeAuthority(lifeFrom(now))
+  const server = await serverCertificate(authority)
+  const admin = await clientCertificate(authority, [
+    { shortName: 'O', value: 'system:masters' },
+    { name: 'commonName', value: 'kubernetes-admin' },
+  ])
+  const controllers = await clientCertificate(authority, [
+    // RBAC knows the controllers by this name.
+    { name: 'commonName', value: 'system:kube-controller-manager' },
+  ])
+  const token = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return {
+    ca: authority.cert,
+    serverCert: server.cert,
+    serverKey: server.private,
+    adminCert: admin.cert,
+    adminKey: admin.private,
+    controllersCert: controllers.cert,
+    controllersKey: controllers.private,
+    // The API server takes the public half from this form, and not from PKCS#8.
+    tokenKey: token.privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
+  }
+}
+
+const makeAuthority = async (life: Life): Promise<Authority> => {
+  const { private: key, cert } = await generate(
+    [{ name: 'commonName', value: 'weir minicluster' }],
+    {
       ...life,
-      ca,
       extensions: [
-        { name: 'basicConstraints', cA: false },
-        { name: 'keyUsage', digitalSignature: true },
-        { name: 'extKeyUsage', clientAuth: true },
+        { name: 'basicConstraints', cA: true, critical: true },
+        {
+          name: 'keyUsage',
+          keyCertSign: true,
+          cRLSign: true,
+          digitalSignature: true,
+          critical: true,
+        },
       ],
-    })
-  const server = await generate([{ name: 'commonName', value: 'kube-apiserver' }], {
+    },
+  )
+  return { key, cert, life }
+}
+
+const serverCertificate = ({ key, cert, life }: Authority): ReturnType<typeof generate> =>
+  generate([{ name: 'commonName', value: 'kube-apiserver' }], {
     ...life,
-    ca,
+    ca: { key, cert },
     extensions: [
       { name: 'basicConstraints', cA: false },
       { name: 'keyUsage', digitalSignature: true },
@@ -115,23 +146,17 @@ const makeCertificates = async (now: number): Promise<CertificateFiles> => {
       },
     ],
   })
-  const admin = await client([
-    { shortName: 'O', value: 'system:masters' },
-    { name: 'commonName', value: 'kubernetes-admin' },
-  ])
-  // RBAC knows the controllers by this name.
-  const controllers = await client([
-    { name: 'commonName', value: 'system:kube-controller-manager' },
-  ])
-  const token = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return {
-    ca: authority.cert,
-    serverCert: server.cert,
-    serverKey: server.private,
-    adminCert: admin.cert,
-    adminKey: admin.private,
-    controllersCert: controllers.cert,
-    controllersKey: controllers.private,
-    tokenKey: token.privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
-  }
-}
+
+const clientCertificate = (
+  { key, cert, life }: Authority,
+  subject: Subject,
+): ReturnType<typeof generate> =>
+  generate(subject, {
+    ...life,
+    ca: { key, cert },
+    extensions: [
+      { name: 'basicConstraints', cA: false },
+      { name: 'keyUsage', digitalSignature: true },
+      { name: 'extKeyUsage', clientAuth: true },
+    ],
+  })
