@@ -80,8 +80,8 @@ const walk = (rig: Rig): void => {
       'service/applied serverside-applied\n',
     )
     expect(await kubectl('diff -f -', changed)).toBe('')
-    const wrong = manifest.replace('port: 8765', 'prot: 8765')
-    await expect(kubectl('apply -f -', wrong)).rejects.toThrow('unknown field "spec.ports[0].prot"')
+    const wrong = manifest.replace('selector:', 'selektor:')
+    await expect(kubectl('apply -f -', wrong)).rejects.toThrow('unknown field "spec.selektor"')
     expect(await kubectl('delete -f -', manifest)).toContain('deleted')
   }, 60_000)
 

@@ -181,7 +181,7 @@ const validation = (rig: Rig): void => {
     [
       'source ranges on a ClusterIP Service',
       { type: 'ClusterIP', loadBalancerSourceRanges: ['10.0.0.0/8'] },
-      'loadBalancerSourceRanges',
+      'SourceRanges',
     ],
     [
       'a class on a ClusterIP Service',
@@ -203,7 +203,7 @@ const validation = (rig: Rig): void => {
 
   test('a name that DNS does not know is refused with 422', async () => {
     const { create } = await bench(rig)
-    refusal(await create('1web'), 'metadata.name')
+    refusal(await create('web.one'), 'metadata.name')
   })
 
   test('source ranges may be padded with spaces', async () => {

@@ -6,7 +6,6 @@ import type { HollowNode } from '../minicluster.ts'
 import { at, core, deployment, eventually, get, service, type Rig } from './rig.conformance.ts'
 
 const merge = 'application/merge-patch+json'
-const strategic = 'application/strategic-merge-patch+json'
 const client = '127.0.0.7'
 
 interface Item {
@@ -250,11 +249,11 @@ const health = (rig: Rig): void => {
     const node = `/api/v1/nodes/${first.name}`
     expect(await status('/healthz')).toBe(200)
     const set = (taints: object[]) =>
-      rig.ask('PATCH', node, { body: { spec: { taints } }, contentType: strategic })
+      rig.ask('PATCH', node, { body: { spec: { taints } }, contentType: merge })
     await set([taint])
     await eventually(async () => expect(await status('/healthz')).toBe(503))
     expect(await status('/livez')).toBe(200)
-    await set([{ ...taint, $patch: 'delete' }])
+    await set([])
     await eventually(async () => expect(await status('/healthz')).toBe(200))
   })
 }

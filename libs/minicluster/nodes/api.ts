@@ -67,6 +67,9 @@ export const credentialsOf = (kubeconfig: string): ApiCredentials => {
   }
 }
 
+// The server ends a watch after five minutes, so a longer silence is a connection that died unheard.
+const longestSilenceMs = 330_000
+
 /** Opens no connection until it is used. */
 export const createApi = ({ server, ca, cert, key }: ApiCredentials): Api => {
   const agent = new Agent({ connect: { ca, cert, key, timeout: 5_000 } })
@@ -102,7 +105,7 @@ export const createApi = ({ server, ca, cert, key }: ApiCredentials): Api => {
     },
     watch: async (path, onEvent, signal) => {
       const request: ApiRequest = { method: 'GET', path }
-      const { statusCode, body } = await send(request, { signal, bodyTimeout: 0 })
+      const { statusCode, body } = await send(request, { signal, bodyTimeout: longestSilenceMs })
       if (statusCode >= 400) throw refuse(request, statusCode, await body.text())
       const decoder = new StringDecoder('utf8')
       let rest = ''

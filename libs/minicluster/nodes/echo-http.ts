@@ -9,7 +9,7 @@ export interface HttpAnswers {
 }
 
 const mostBytes = 1e12
-const block = Buffer.alloc(65_536, '0123456789abcde\n')
+const block = Buffer.alloc(262_144, '0123456789abcde\n')
 
 const sendBytes = (response: ServerResponse, wanted: number): void => {
   let left = wanted

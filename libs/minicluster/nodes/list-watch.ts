@@ -23,7 +23,7 @@ export interface ListWatchOptions<T> {
   readonly clock: Clock
   readonly ids: Ids
   readonly signal: AbortSignal
-  /** Told about each failure; the loop goes on. */
+  /** Told once per spell of failures; the loop goes on. */
   readonly onTrouble: (line: string) => void
 }
 
@@ -37,7 +37,8 @@ interface List<T> {
   readonly items: readonly T[]
 }
 
-const retryRule = { minMs: 50, maxMs: 5_000 }
+// The server is on this machine: asking every second costs little and shortens each outage.
+const retryRule = { minMs: 50, maxMs: 1_000 }
 const isGone = (error: unknown): boolean => error instanceof ApiError && error.status === 410
 
 /** Lists, then watches from there; lists again when the server has forgotten our version (410). */
@@ -99,7 +100,7 @@ export const listWatch = <T extends KubeObject>(options: ListWatchOptions<T>): L
       } catch (error) {
         if (signal.aborted) return
         if (isGone(error)) version = undefined
-        else options.onTrouble(explainError(error))
+        else if (failures === 0) options.onTrouble(`${path}: ${explainError(error)}`)
         failures = clock.now() - startedAt > 1_000 ? 1 : failures + 1
       }
       if (failures > 0) await clock.sleep(backoffMs(retryRule, failures, ids.random()), signal)

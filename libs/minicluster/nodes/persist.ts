@@ -10,7 +10,7 @@ export interface Patience {
   readonly onTrouble: (line: string) => void
 }
 
-const retryRule = { minMs: 50, maxMs: 5_000 }
+const retryRule = { minMs: 50, maxMs: 1_000 }
 
 /**
  * Runs `task` until it succeeds or `signal` aborts. The API server's word that the object is gone,

@@ -1,0 +1,6 @@
+export * from './kubernetes/binaries.ts'
+export type { KubernetesBinaries } from './kubernetes/kubernetes-api-server.ts'
+export * from './minicluster.ts'
+export { readyAnnotation } from './nodes/pod-status.ts'
+export type * from './simulated/faults.ts'
+export * from './start.ts'
