@@ -1,0 +1,38 @@
+import { ipAddress, type ObservedNode } from '@weir/contract'
+import type { KubeNode } from './objects.ts'
+
+const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers'
+const toBeDeletedTaint = 'ToBeDeletedByClusterAutoscaler'
+
+// Go's strconv.ParseBool: what reads as false keeps the node in; what reads as nothing takes it out.
+const readsFalse = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
+
+/**
+ * Reads a Node as a place to send traffic to. Whether it is Ready plays no part: health checks decide
+ * that, and a node whose kubelet is away may serve well.
+ */
+export const seeNode = ({ metadata, spec, status }: KubeNode): ObservedNode => ({
+  name: metadata.name,
+  addresses: [...addressesOf(status, 'InternalIP'), ...addressesOf(status, 'ExternalIP')].slice(
+    0,
+    8,
+  ),
+  excluded: metadata.deletionTimestamp
+    ? 'deleting'
+    : isExcluded(metadata.labels?.[excludeLabel])
+      ? 'excluded-by-label'
+      : (spec?.taints ?? []).some(({ key }) => key === toBeDeletedTaint)
+        ? 'to-be-deleted'
+        : null,
+})
+
+const isExcluded = (label: string | undefined): boolean =>
+  label !== undefined && !readsFalse.has(label)
+
+const addressesOf = (status: KubeNode['status'], type: string): ObservedNode['addresses'] =>
+  (status?.addresses ?? [])
+    .filter((at) => at.type === type)
+    .flatMap(({ address }) => {
+      const read = ipAddress.safeParse(address)
+      return read.success ? [read.data] : []
+    })
