@@ -1,6 +1,6 @@
 import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
-import { advance, batchOf, beginAt, type Position } from './begin.ts'
+import { batchOf, beginAt } from './begin.ts'
 import type { ConsumeOptions } from './bus.ts'
 import type { Connection } from './connection.ts'
 import { ACK_WAIT_MS, obtainConsumer } from './consumer-config.ts'
@@ -39,7 +39,7 @@ export const consumeSupervised = async (
   const { manager, connection, ids } = deps
   const name = options.durable ?? `own-${ids.uuid()}`
   const inbox = createInbox(deps.clock)
-  const progress: Progress = { position: undefined, inHand: [] }
+  const progress: Progress = { handled: undefined, inHand: [] }
   await Promise.all([
     superviseSessions({ deps, options, inbox, progress, name }),
     handleBatches(deps, { options, inbox, progress }),
@@ -52,7 +52,8 @@ export const consumeSupervised = async (
 }
 
 interface Progress {
-  position: Position | undefined
+  /** When the newest handled message was stored, in milliseconds of the server's clock. */
+  handled: number | undefined
   inHand: readonly JsMsg[]
 }
 
@@ -89,13 +90,10 @@ const superviseSessions = async (supervised: Supervised): Promise<void> => {
 
 /** One subscription. Resolves on abort and on reconnection, rejects when something vanished. */
 const session = async ({ deps, options, inbox, progress, name }: Supervised): Promise<void> => {
-  const { client, manager, keeper, connection } = deps
-  const incarnation = keeper.incarnation(options.stream)
-  const begin = beginAt(options.from, progress.position, incarnation)
+  const { client, manager, connection } = deps
+  const begin = beginAt(options.from, progress.handled)
   const info = await obtainConsumer(manager, name, options, begin)
-  if (progress.position?.incarnation !== incarnation || progress.position === undefined) {
-    progress.position = { incarnation, sequence: 0 }
-  }
+  progress.handled ??= Date.parse(info.created)
   const messages = await client.consumers.getConsumerFromInfo(info).consume({
     max_messages: 2 * batchOf(options),
     expires: PULL_EXPIRES_MS,
@@ -132,8 +130,7 @@ const handleBatches = async (deps: ConsumeDeps, consuming: Consuming): Promise<v
     try {
       await options.handle(batch.map(incomingOf))
       for (const message of batch) message.ack()
-      const sequences = batch.map((message) => message.info.streamSequence)
-      if (progress.position) progress.position = advance(progress.position, sequences)
+      progress.handled = Math.max(progress.handled ?? 0, batch.at(-1)?.time.getTime() ?? 0)
     } catch (error) {
       giveBack(deps, options, batch, error)
     } finally {

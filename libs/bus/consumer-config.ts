@@ -41,16 +41,16 @@ export const obtainConsumer = async (
 /** Four batches: one in hand, one ready, two on their way. */
 const maxAckPending = (options: ConsumeOptions): number => 4 * batchOf(options)
 
-const policyOf = (begin: Begin): Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_seq'> => {
+const policyOf = (begin: Begin): Pick<ConsumerConfig, 'deliver_policy' | 'opt_start_time'> => {
   switch (begin.at) {
     case 'last-of-each':
       return { deliver_policy: DeliverPolicy.LastPerSubject }
     case 'next':
       return { deliver_policy: DeliverPolicy.New }
-    case 'first':
-      return { deliver_policy: DeliverPolicy.All }
-    case 'sequence':
-      return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: begin.sequence }
+    case 'time': {
+      const since = new Date(begin.since).toISOString()
+      return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: since }
+    }
   }
 }
 

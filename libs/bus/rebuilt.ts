@@ -12,8 +12,6 @@ export interface RebuiltWatch {
   /** Takes what was found; tells the listeners, and returns, what is another than before. */
   note(found: readonly FoundStream[]): readonly string[]
   onRebuilt(handle: (streams: readonly string[]) => void, signal: AbortSignal): void
-  /** The incarnation of a stream as last seen. */
-  incarnation(stream: string): string | undefined
 }
 
 export const createRebuiltWatch = (): RebuiltWatch => {
@@ -45,6 +43,5 @@ export const createRebuiltWatch = (): RebuiltWatch => {
       untold = []
       queueMicrotask(() => handle(names))
     },
-    incarnation: (stream) => seen.get(stream),
   }
 }

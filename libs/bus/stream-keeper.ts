@@ -10,8 +10,6 @@ export interface StreamKeeper {
   /** Makes what is missing and resolves with the names it made. Calls at the same time share one run. */
   ensure(): Promise<readonly string[]>
   onRebuilt(handle: (streams: readonly string[]) => void, signal: AbortSignal): void
-  /** When this stream was made, as last seen: two different answers are two different streams. */
-  incarnation(stream: string): string | undefined
 }
 
 /** Every connected process listens here and looks at the streams again. */
@@ -68,7 +66,6 @@ export const createStreamKeeper = (deps: StreamKeeperDeps): StreamKeeper => {
 
   return {
     ensure,
-    incarnation: (stream) => watch.incarnation(stream),
     onRebuilt: (handle, until) => watch.onRebuilt(handle, until),
   }
 }

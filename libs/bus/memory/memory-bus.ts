@@ -1,9 +1,9 @@
 import { backoffMs, type Clock } from '@weir/kernel'
-import { advance, batchOf, beginAt, type Position } from '../begin.ts'
+import { batchOf, beginAt } from '../begin.ts'
 import type { Bus, ConsumeOptions, IncomingMessage } from '../bus.ts'
 import { REDELIVERY_BACKOFF } from '../limits.ts'
-import { createRebuiltWatch, type RebuiltWatch } from '../rebuilt.ts'
-import type { MemoryConsumer, StoredMessage } from './memory-consumer.ts'
+import { createRebuiltWatch } from '../rebuilt.ts'
+import type { Delivery, MemoryConsumer, StoredMessage } from './memory-consumer.ts'
 import { createMemoryServer, type MemoryHarm, type MemoryServer } from './memory-server.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import { matches } from './subject.ts'
@@ -60,11 +60,11 @@ const createHandle = (handle: Handle): Bus => {
     consume: (options) => {
       consumers += 1
       const name = options.durable ?? `own-${handle.process}-${consumers}`
-      return consumeFrom(handle, { options, watch, ensure, name })
+      return consumeFrom(handle, { options, ensure, name })
     },
     last: async (stream, subject) => {
       const found = server.stream(stream)?.last(subject)
-      return found && incomingOf(found)
+      return found && incomingOf({ stored: found, deliveries: 1 })
     },
     lastOfEach: (stream, filter) => lastOfEachIn(server, stream, filter),
     hint: (subject, body) => server.hint(subject, body),
@@ -82,10 +82,12 @@ const createHandle = (handle: Handle): Bus => {
   }
 }
 
-const incomingOf = ({ sequence, ...message }: StoredMessage): IncomingMessage => ({
-  ...message,
-  streamSequence: sequence,
-  deliveries: 1,
+const incomingOf = ({ stored, deliveries }: Delivery): IncomingMessage => ({
+  subject: stored.subject,
+  body: stored.body,
+  headers: stored.headers,
+  streamSequence: stored.sequence,
+  deliveries,
 })
 
 async function* lastOfEachIn(
@@ -97,12 +99,11 @@ async function* lastOfEachIn(
   for (const message of server.stream(stream)?.messages() ?? []) {
     if (matches(filter, message.subject)) newest.set(message.subject, message)
   }
-  for (const message of newest.values()) yield incomingOf(message)
+  for (const stored of newest.values()) yield incomingOf({ stored, deliveries: 1 })
 }
 
 interface Consuming {
   readonly options: ConsumeOptions
-  readonly watch: RebuiltWatch
   readonly ensure: () => readonly string[]
   readonly name: string
 }
@@ -111,23 +112,19 @@ interface Consuming {
 const ASK_AGAIN_MS = 20
 
 const consumeFrom = async (handle: Handle, consuming: Consuming): Promise<void> => {
-  const { options, watch, ensure, name } = consuming
+  const { options, ensure, name } = consuming
   const { server, clock } = handle
   const { signal, stream, filter, from } = options
-  let position: Position | undefined
+  let handled: number | undefined
   while (!signal.aborted) {
     if (!server.up()) {
       await clock.sleep(ASK_AGAIN_MS, signal)
       continue
     }
     ensure()
-    const incarnation = watch.incarnation(stream)
-    const begin = beginAt(from, position, incarnation)
-    if (position?.incarnation !== incarnation || position === undefined) {
-      position = { incarnation, sequence: 0 }
-    }
-    const consumer = server.stream(stream)?.consumer(name, filter, begin)
-    if (consumer) position = await drain(handle, options, consumer, position)
+    const consumer = server.stream(stream)?.consumer(name, filter, beginAt(from, handled))
+    handled ??= clock.now()
+    if (consumer) handled = await drain(handle, options, consumer, handled)
   }
   if (options.durable === undefined && server.up()) server.stream(stream)?.loseConsumer(name)
 }
@@ -137,23 +134,20 @@ const drain = async (
   handle: Handle,
   options: ConsumeOptions,
   consumer: MemoryConsumer,
-  begun: Position,
-): Promise<Position> => {
-  let position = begun
+  before: number,
+): Promise<number> => {
+  let handled = before
   for (;;) {
     const batch = await consumer.take(batchOf(options), options.signal)
-    if (batch === undefined || batch.length === 0) return position
+    if (batch === undefined || batch.length === 0) return handled
     try {
-      await options.handle(batch)
-      position = advance(
-        position,
-        batch.map((message) => message.streamSequence),
-      )
+      await options.handle(batch.map(incomingOf))
+      handled = Math.max(handled, ...batch.map(({ stored }) => stored.at))
     } catch {
       // The rejection is the handler's to report; here it means that the batch comes again.
-      for (const message of batch) {
-        const wait = backoffMs(REDELIVERY_BACKOFF, message.deliveries, handle.random())
-        void handle.clock.sleep(wait).then(() => consumer.giveBack(message))
+      for (const delivery of batch) {
+        const wait = backoffMs(REDELIVERY_BACKOFF, delivery.deliveries, handle.random())
+        void handle.clock.sleep(wait).then(() => consumer.giveBack(delivery))
       }
     }
   }

@@ -1,5 +1,4 @@
 import type { Begin } from '../begin.ts'
-import type { IncomingMessage } from '../bus.ts'
 import { matches } from './subject.ts'
 
 export interface StoredMessage {
@@ -7,15 +6,24 @@ export interface StoredMessage {
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
   readonly sequence: number
+  /** When it was stored. */
+  readonly at: number
+}
+
+/** A message on its way to a handler. */
+export interface Delivery {
+  readonly stored: StoredMessage
+  /** 1 for the first delivery. */
+  readonly deliveries: number
 }
 
 /** The server's side of one consumer; processes that share a durable take from the same one. */
 export interface MemoryConsumer {
   offer(message: StoredMessage): void
   /** Waits for messages. Empty when `signal` aborts; nothing once the consumer is lost. */
-  take(most: number, signal: AbortSignal): Promise<readonly IncomingMessage[] | undefined>
+  take(most: number, signal: AbortSignal): Promise<readonly Delivery[] | undefined>
   /** Puts a message back that was taken and not handled. */
-  giveBack(message: IncomingMessage): void
+  giveBack(delivery: Delivery): void
   /** Nothing is delivered while paused. */
   pause(paused: boolean): void
   lose(): void
@@ -31,22 +39,22 @@ export interface MemoryConsumerOptions {
 }
 
 export const createMemoryConsumer = (options: MemoryConsumerOptions): MemoryConsumer => {
-  let queue: IncomingMessage[] = [...firstMessages(options)].map((message) => deliver(message, 1))
+  let queue: Delivery[] = [...firstMessages(options)].map((stored) => ({ stored, deliveries: 1 }))
   let lost = false
   let paused = false
   const waiting = new Set<() => void>()
   const wake = (): void => {
     for (const resume of waiting) resume()
   }
-  const takeNow = (most: number): readonly IncomingMessage[] => {
-    queue = queue.filter((message) => options.has(message.streamSequence))
+  const takeNow = (most: number): readonly Delivery[] => {
+    queue = queue.filter(({ stored }) => options.has(stored.sequence))
     return queue.splice(0, most)
   }
 
   return {
-    offer: (message) => {
-      if (!matches(options.filter, message.subject)) return
-      queue.push(deliver(message, 1))
+    offer: (stored) => {
+      if (!matches(options.filter, stored.subject)) return
+      queue.push({ stored, deliveries: 1 })
       wake()
     },
     take: async (most, signal) => {
@@ -58,8 +66,8 @@ export const createMemoryConsumer = (options: MemoryConsumerOptions): MemoryCons
         await woken(waiting, signal)
       }
     },
-    giveBack: (message) => {
-      queue.push({ ...message, deliveries: message.deliveries + 1 })
+    giveBack: ({ stored, deliveries }) => {
+      queue.push({ stored, deliveries: deliveries + 1 })
       wake()
     },
     pause: (now) => {
@@ -73,20 +81,12 @@ export const createMemoryConsumer = (options: MemoryConsumerOptions): MemoryCons
   }
 }
 
-const deliver = (message: StoredMessage, deliveries: number): IncomingMessage => ({
-  subject: message.subject,
-  body: message.body,
-  headers: message.headers,
-  streamSequence: message.sequence,
-  deliveries,
-})
-
 function* firstMessages(options: MemoryConsumerOptions): Generator<StoredMessage> {
   const { begin, filter, stored } = options
   if (begin.at === 'next') return
   const newest = new Map<string, StoredMessage>()
   for (const message of stored) {
-    if (begin.at === 'sequence' && message.sequence < begin.sequence) continue
+    if (begin.at === 'time' && message.at < begin.since) continue
     if (!matches(filter, message.subject)) continue
     if (begin.at !== 'last-of-each') yield message
     else newest.set(message.subject, message)

@@ -25,7 +25,7 @@ export interface MemoryStreamOptions {
 }
 
 export const createMemoryStream = (options: MemoryStreamOptions): MemoryStream => {
-  const bySequence = new Map<number, { message: StoredMessage; at: number }>()
+  const bySequence = new Map<number, StoredMessage>()
   const lastBySubject = new Map<string, number>()
   const ids = new Map<string, { sequence: number; at: number }>()
   const consumers = new Map<string, MemoryConsumer>()
@@ -38,16 +38,14 @@ export const createMemoryStream = (options: MemoryStreamOptions): MemoryStream =
   const store = (message: OutgoingMessage, now: number): StoredMessage => {
     sequence += 1
     const { subject, body, headers = {} } = message
-    const stored = { subject, body, headers: { ...headers }, sequence }
+    const stored = { subject, body, headers: { ...headers }, sequence, at: now }
     const before = lastBySubject.get(subject)
     if (options.keepsLastOnly && before !== undefined) bySequence.delete(before)
-    bySequence.set(sequence, { message: stored, at: now })
+    bySequence.set(sequence, stored)
     lastBySubject.set(subject, sequence)
     return stored
   }
-  function* messages(): Generator<StoredMessage> {
-    for (const { message } of bySequence.values()) yield message
-  }
+  const messages = (): Iterable<StoredMessage> => bySequence.values()
 
   return {
     incarnation: options.incarnation,
@@ -59,7 +57,7 @@ export const createMemoryStream = (options: MemoryStreamOptions): MemoryStream =
       if (message.id !== undefined) ids.set(message.id, { sequence, at: now })
       return { streamSequence: sequence, duplicate: false, stored }
     },
-    last: (subject) => bySequence.get(lastBySubject.get(subject) ?? 0)?.message,
+    last: (subject) => bySequence.get(lastBySubject.get(subject) ?? 0),
     messages,
     consumer: (name, filter, begin) => {
       const existing = consumers.get(name)
