@@ -23,6 +23,7 @@ const client = (flags: SessionFlags): ApiClient => createClient(openSession(flag
  */
 export const addCommands = (program: Command): void => {
   addPlatform(program)
+  addMigrate(program)
   addReading(program)
   addChanging(program)
 }
@@ -49,6 +50,13 @@ const addPlatform = (program: Command): void => {
   ask(program.command('check').description('check the platform part by part')).action(
     async (flags: Common) => (await import('./check.ts')).check(client(flags), flags),
   )
+}
+
+const addMigrate = (program: Command): void => {
+  program
+    .command('migrate')
+    .description('bring the database at DATABASE_URL up to this version; safe to repeat')
+    .action(async () => (await import('./migrate.ts')).migrateDatabase())
 }
 
 const addReading = (program: Command): void => {
