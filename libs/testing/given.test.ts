@@ -18,11 +18,12 @@ const given = givenFor(door)
 
 test('a closed door opens', () => given().when('open').then(opened))
 test('an open door that is asked to open has nothing to do', () =>
-  given(opened).when('open').then())
+  given(opened).when('open').thenNothing())
 test('the state is what the facts made of it, the new ones included', () =>
   given(opened, closed)
     .when('open')
     .thenState((state) => expect(state).toEqual({ open: true })))
 test('a fact that was not expected fails the test', () => {
-  expect(() => given().when('open').then()).toThrow()
+  expect(() => given().when('open').thenNothing()).toThrow('to deeply equal')
+  expect(() => given().when('open').then(closed)).toThrow('to deeply equal')
 })

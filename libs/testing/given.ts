@@ -6,8 +6,10 @@ export interface Given<Command, State, Event> {
 }
 
 export interface When<State, Event> {
-  /** The command made exactly these facts true, in this order; none at all when called with none. */
+  /** The command made exactly these facts true, in this order. */
   then(...expected: readonly Event[]): void
+  /** There was nothing to do. */
+  thenNothing(): void
   /** The state after the given facts and those the command added. */
   thenState(check: (state: State) => void): void
 }
@@ -25,6 +27,7 @@ export const givenFor =
       return {
         // oxlint-disable-next-line unicorn/no-thenable -- nobody awaits this; the word is the point
         then: (...expected) => expect(decided).toEqual(expected),
+        thenNothing: () => expect(decided).toEqual([]),
         thenState: (check) => check(fold(decider, decided, before)),
       }
     },
