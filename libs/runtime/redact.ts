@@ -1,7 +1,7 @@
 import { explainError } from '@weir/kernel'
 
 const SECRET_FIELD =
-  /(password|passwd|secret|token|authorization|credentials?|kubeconfig|cookie|_key|[a-z]Key)$/
+  /(password|passwd|secret|token|authorization|credentials?|kubeconfig|cookie|(api|access|client|master|private|signing)_?key)$/i
 /** `//user:password@` in any URL, also inside an error's text. */
 const URL_CREDENTIALS = /\/\/[^/\s@:]*:[^/\s@]*@/g
 /** A bearer token or a signed JWT, wherever it stands. */

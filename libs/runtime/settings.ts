@@ -1,30 +1,22 @@
+import { fleetName, installationId } from '@weir/contract'
 import { z } from 'zod'
 
-const url = (protocols: readonly string[], expected: string): z.ZodType<string> =>
-  z
-    .string({ error: `expected ${expected}` })
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-      error: `expected ${expected}`,
-    })
+/** One URL, or several joined by commas. */
+const url = (protocols: readonly string[], expected: string): z.ZodType<string> => {
+  const error = `expected ${expected}`
+  const fits = (text: string): boolean =>
+    URL.canParse(text) && protocols.includes(new URL(text).protocol)
+  return z.string({ error }).refine((text) => text.split(',').every(fits), { error })
+}
 
 /** The fields that several services share, by their variable's name; pick what the service needs. */
 export const settings = {
   DATABASE_URL: url(['postgres:', 'postgresql:'], 'postgres://user:password@host:port/database'),
   NATS_URL: url(['nats:', 'tls:'], 'nats://host:port'),
   /** Which installation of weir this is; part of every external name. */
-  WEIR_INSTALLATION: z
-    .string()
-    .regex(/^[a-z0-9-]{1,32}$/, {
-      error: 'expected 1 to 32 of a-z, 0-9 and -',
-    })
-    .default('local'),
+  WEIR_INSTALLATION: installationId.default(installationId.parse('local')),
   /** Which fleet of edges carries the load balancers. */
-  WEIR_FLEET: z
-    .string()
-    .regex(/^[a-z0-9-]{1,32}$/, {
-      error: 'expected 1 to 32 of a-z, 0-9 and -',
-    })
-    .default('local'),
+  WEIR_FLEET: fleetName.default(fleetName.parse('local')),
   /** Seals cluster credentials at rest; parsed to its 32 bytes. */
   WEIR_MASTER_KEY: z
     .string({ error: 'expected base64 of 32 bytes' })
