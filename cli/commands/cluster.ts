@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createConnection, parseKubeconfig, tenantManifestYaml, withLoopback } from '@weir/kube'
+import { createConnection, parseKubeconfig, rbacManifest, withLoopback } from '@weir/kube'
 import { z } from 'zod'
 import { createClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
@@ -25,7 +25,7 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
     )
     tell('#   weir cluster connect | kubectl apply -f -')
     tell('#   weir cluster connect --kubeconfig FILE')
-    return print(tenantManifestYaml())
+    return print(rbacManifest())
   }
   const text = read(flags.kubeconfig)
   const credentials = parseKubeconfig(text, flags.context)

@@ -12,7 +12,8 @@ export const migrateDatabase = async (): Promise<void> => {
 
 const databaseUrl = (): string => {
   try {
-    return parseSettings(z.object({ DATABASE_URL: settings.DATABASE_URL }), readEnvironment()).DATABASE_URL
+    return parseSettings(z.object({ DATABASE_URL: settings.DATABASE_URL }), readEnvironment())
+      .DATABASE_URL
   } catch (error) {
     if (error instanceof SettingsError) throw new CommandFailed('usage', error.message)
     throw error

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs'
 import {
   createConnection,
+  isApiError,
   parseKubeconfig,
-  tenantManifest,
+  rbacObjects,
   withLoopback,
   type KubeConnection,
 } from '@weir/kube'
@@ -17,7 +18,6 @@ export const localTenant = 'local'
 
 const pool = { ranges: [{ first: '127.100.0.1', last: '127.100.3.254' }], quarantineSeconds: 60 }
 const tokenSeconds = 365 * 86_400
-const account = { namespace: 'weir-system', name: 'weir' }
 
 export interface ConnectedCluster {
   readonly id: string
@@ -46,27 +46,45 @@ export const connectCluster = async (
   }
 }
 
-/** Applies the manifest that `weir cluster connect` prints, object by object. */
+/** Where each kind of the manifest lives. */
+const collections: Readonly<Record<string, string>> = {
+  ServiceAccount: '/api/v1/namespaces/kube-system/serviceaccounts',
+  ClusterRole: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  ClusterRoleBinding: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
+}
+
+/** Applies the manifest that `weir cluster connect` prints; the token comes by a request instead. */
 const grant = async (admin: KubeConnection): Promise<void> => {
-  for (const { path, object } of tenantManifest(account)) {
-    await admin.call({
-      method: 'PATCH',
-      path,
-      body: object,
-      contentType: 'application/apply-patch+yaml',
-    })
+  for (const object of rbacObjects) {
+    const { kind, metadata } = manifestObject.parse(object)
+    const path = collections[kind]
+    if (path === undefined) continue
+    try {
+      await admin.call({ method: 'POST', path, body: object })
+    } catch (error) {
+      if (!isApiError(error, 409)) throw error
+      const contentType = 'application/merge-patch+json'
+      await admin.call({
+        method: 'PATCH',
+        path: `${path}/${metadata.name}`,
+        body: object,
+        contentType,
+      })
+    }
   }
 }
 
+const manifestObject = z.looseObject({
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string() }),
+})
+
 const issueToken = async (admin: KubeConnection): Promise<string> => {
+  const spec = { expirationSeconds: tokenSeconds }
   const issued = await admin.call({
     method: 'POST',
-    path: `/api/v1/namespaces/${account.namespace}/serviceaccounts/${account.name}/token`,
-    body: {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: { expirationSeconds: tokenSeconds },
-    },
+    path: `${collections['ServiceAccount'] ?? ''}/weir/token`,
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec },
   })
   return z.object({ status: z.object({ token: z.string() }) }).parse(issued).status.token
 }

@@ -6,6 +6,7 @@ export {
   type ConnectionOptions,
   type KubeCall,
   type KubeConnection,
+  type PatchType,
 } from './connection.ts'
 export {
   decodeCredentials,
