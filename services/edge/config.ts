@@ -1,4 +1,4 @@
-import { edgeId, fleetName } from '@weir/contract'
+import { edgeId } from '@weir/contract'
 import { settings } from '@weir/runtime'
 import { z } from 'zod'
 import { defaultLimits } from './data-plane/userspace/userspace.ts'
@@ -14,7 +14,7 @@ const whole = (fallback: number, most: number) =>
 /** The environment of an edge agent. */
 export const edgeConfig = z.object({
   NATS_URL: settings.NATS_URL,
-  WEIR_FLEET: settings.WEIR_FLEET.pipe(fleetName),
+  WEIR_FLEET: settings.WEIR_FLEET,
   /** This machine's name in its fleet; two agents must not share one. */
   WEIR_EDGE_ID: z.string({ error: 'expected a name such as edge-1' }).pipe(edgeId),
   /** The folder of the last good state; it must outlive the process. */

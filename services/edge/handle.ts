@@ -1,13 +1,14 @@
 import {
   edgeHeartbeatSubject,
   edgeOrder,
+  streams,
   type EdgeHeartbeat,
   type EdgeId,
   type EdgeOrder,
   type FleetName,
   type ResourceKey,
 } from '@weir/contract'
-import { explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import { createKeyedQueue, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import type { Bus, IncomingMessage } from '@weir/bus'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { compareVersions, decide, generationOf, marksOf } from './domain/decide.ts'
@@ -53,14 +54,16 @@ export interface EdgeAgentOptions {
 
 /** Health changes of this long are told together. */
 const healthReportMs = 200
-/** Every report is published again this often: the bus may have lost one. */
-const reportAgainMs = 60_000
+/** The bus may have lost an order or a report, so both are gone through again this often. */
+const lookAgainMs = 30_000
+const pageSize = 256
 
 export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const { fleet, edge, plane, journal, clock, ids, log, signal } = options
   const span = options.span ?? ((_name, _parent, work) => work())
   const startedAt = new Date(clock.now()).toISOString()
-  const unhealthyNews = new Set<ResourceKey>()
+  const healthNews = new Set<ResourceKey>()
+  const turn = createKeyedQueue(1)
   let reporter: Reporter | undefined
 
   const prober = createProber({
@@ -85,13 +88,13 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const onHealth = (watchers: ReadonlySet<string>): void => {
     const keys = [...holdings.keys()].filter((key) => watchers.has(key))
     resources.reweigh(keys)
-    if (unhealthyNews.size === 0) void tellHealth()
-    for (const key of keys) unhealthyNews.add(key)
+    if (healthNews.size === 0) void tellHealth()
+    for (const key of keys) healthNews.add(key)
   }
   const tellHealth = async (): Promise<void> => {
     await clock.sleep(healthReportMs, signal)
-    reporter?.changed(unhealthyNews)
-    unhealthyNews.clear()
+    reporter?.changed(healthNews)
+    healthNews.clear()
   }
 
   const heartbeat = async (bus: Bus): Promise<void> => {
@@ -119,9 +122,24 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       await clock.sleep(everyMs, signal)
     }
   }
-  const reportAll = async (): Promise<void> => reporter?.changed(holdings.keys())
+  const lookAgain = async (bus: Bus): Promise<void> => {
+    reporter?.changed(holdings.keys())
+    try {
+      let page: IncomingMessage[] = []
+      for await (const message of bus.lastOfEach(streams.edge.name, ordersOf(fleet))) {
+        page.push(message)
+        if (page.length === pageSize) await take(page.splice(0))
+      }
+      await take(page)
+    } catch (error) {
+      log.warn({ cause: explainError(error) }, 'cannot read the orders again')
+    }
+  }
 
-  const take = async (messages: readonly IncomingMessage[]): Promise<void> => {
+  // One batch at a time: between the decision and its effect no other may decide.
+  const take = (messages: readonly IncomingMessage[]): Promise<void> =>
+    turn.run('orders', () => obeyBatch(messages))
+  const obeyBatch = async (messages: readonly IncomingMessage[]): Promise<void> => {
     const { obeyed, answered } = sortOrders(newestPerKey(readOrders(messages)))
     const parent = obeyed[0]?.traceparent
     if (obeyed.length > 0) {
@@ -188,19 +206,19 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
         },
       })
       bus.onRebuilt(() => {
-        void reportAll()
+        reporter?.changed(holdings.keys())
         void heartbeat(bus)
       }, signal)
       await Promise.all([
         bus.consume({
-          stream: 'EDGE',
-          filter: `weir.edge.${fleet}.order.>`,
+          stream: streams.edge.name,
+          filter: ordersOf(fleet),
           from: 'last-of-each',
           handle: take,
           signal,
         }),
         repeat(options.heartbeatMs ?? 5_000, () => heartbeat(bus)),
-        repeat(reportAgainMs, reportAll),
+        clock.sleep(lookAgainMs, signal).then(() => repeat(lookAgainMs, () => lookAgain(bus))),
       ])
     },
     held: () => [...holdings.values()].filter(({ order }) => order.order === 'serve').length,
@@ -211,6 +229,8 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     },
   }
 }
+
+const ordersOf = (fleet: FleetName): string => `weir.edge.${fleet}.order.>`
 
 /** A batch may hold several orders of one resource, in any sequence; the greatest version counts. */
 const newestPerKey = (orders: readonly EdgeOrder[]): readonly EdgeOrder[] => {

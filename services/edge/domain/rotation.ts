@@ -38,13 +38,16 @@ export const createRotation = (random: () => number): Rotation => {
       return best?.target
     },
     retarget: (targets) => {
-      const before = new Map(places.map((place) => [place.target.node, place]))
+      const kept = new Map(places.map((place) => [place.target.node, place.credit]))
+      // Credit is in units of the total weight, so it is scaled when that changes.
+      const scale = totalOf(targets) / Math.max(totalOf(places.map((place) => place.target)), 1)
       places = targets.map((target) => {
-        const kept = before.get(target.node)
-        // Credit is in units of weight, so it is scaled when the weight changes.
-        const share = kept ? kept.credit / kept.target.weight : random()
-        return { target, credit: share * target.weight }
+        const credit = kept.get(target.node)
+        return { target, credit: credit === undefined ? random() * target.weight : credit * scale }
       })
     },
   }
 }
+
+const totalOf = (targets: readonly WeightedTarget[]): number =>
+  targets.reduce((sum, target) => sum + target.weight, 0)

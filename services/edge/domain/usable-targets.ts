@@ -9,7 +9,7 @@ export interface WeightedTarget {
 }
 
 const mayServe = (health: NodeHealth): boolean =>
-  health.state === 'healthy' || health.lastWord === 'none'
+  health.state === 'healthy' || (health.state === 'unknown' && health.lastWord === 'none')
 
 const saidNo = (health: NodeHealth): boolean => health.lastWord === 'not-ready'
 

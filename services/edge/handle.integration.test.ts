@@ -1,0 +1,387 @@
+import { createMemoryBus, type Bus, type MemoryBus } from '@weir/bus'
+import {
+  desiredHash,
+  edgeHeartbeat,
+  edgeHeartbeatSubject,
+  edgeId,
+  edgeOrderSubject,
+  edgeReport,
+  edgeReportSubject,
+  type DesiredResource,
+  type EdgeOrder,
+  type EdgeReport,
+} from '@weir/contract'
+import { silentLogger, systemClock, systemIds, type Clock } from '@weir/kernel'
+import { eventually } from '@weir/testing'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
+import { marksOf } from './domain/decide.ts'
+import { createEdgeAgent } from './handle.ts'
+import {
+  createAddresses,
+  desiredOf,
+  fleet,
+  removeOrder,
+  serveOrder,
+  type Wish,
+} from './rig/orders.ts'
+import { askTcp, listenHealth, listenTcp, type HealthPort, type Opened } from './rig/sockets.ts'
+import { openOrderJournal } from './state/order-journal.ts'
+
+const edge = edgeId.parse('edge-1')
+const address = createAddresses()
+const opened: Opened[] = []
+let folder: string
+let bus: MemoryBus
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-edge-'))
+  bus = createMemoryBus({ clock: systemClock, random: () => systemIds.random() })
+})
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((each) => each.close()))
+  await bus.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** An edge as main.ts makes it; without a bus it knows only its disk. */
+const startEdge = async (on: Bus | undefined, clock: Clock = systemClock): Promise<Opened> => {
+  const life = new AbortController()
+  const ports = { clock, ids: systemIds, log: silentLogger }
+  const agent = createEdgeAgent({
+    ...ports,
+    fleet,
+    edge,
+    plane: createUserspacePlane(ports),
+    journal: await openOrderJournal(folder, silentLogger),
+    signal: life.signal,
+    heartbeatMs: 50,
+    probeIntervalMs: 40,
+    probeTimeoutMs: 200,
+  })
+  await agent.start()
+  const following = on ? agent.follow(on) : Promise.resolve()
+  let stopped = false
+  const close = async (): Promise<void> => {
+    if (stopped) return
+    stopped = true
+    life.abort()
+    await following
+    await agent.stop()
+  }
+  opened.push({ close })
+  return { close }
+}
+const order = async (message: EdgeOrder): Promise<void> => {
+  const subject = edgeOrderSubject(fleet, marksOf(message).key)
+  await bus.publish([{ subject, body: JSON.stringify(message) }])
+}
+const reportOf = async ({ marks }: DesiredResource): Promise<EdgeReport | undefined> => {
+  const last = await bus.last('EDGE', edgeReportSubject(fleet, edge, marks.key))
+  return last && edgeReport.parse(JSON.parse(last.body))
+}
+/** Waits for a report that says so. */
+const reported = (desired: DesiredResource, expected: Partial<EdgeReport>): Promise<EdgeReport> =>
+  eventually(async () => {
+    const report = await reportOf(desired)
+    expect(report).toMatchObject(expected)
+    return report
+  })
+
+const healthPort = 10_256
+interface Node {
+  readonly ip: string
+  readonly health: HealthPort
+}
+const node = async (name: string): Promise<Node> => {
+  const ip = address()
+  opened.push(await listenTcp(ip, 30_080, (socket) => void socket.end(name)))
+  const health = await listenHealth(ip, healthPort)
+  opened.push(health)
+  return { ip, health }
+}
+const web = (nodes: readonly Node[], more: Partial<Wish> = {}) => {
+  const vip = address()
+  const desired = desiredOf({
+    frontends: [{ ip: vip, protocol: 'TCP', port: 8080, nodePort: 30_080 }],
+    targets: nodes.map(({ ip }, at) => ({ node: `n${at + 1}`, ip, weight: 1 })),
+    ...more,
+  })
+  return { vip, desired, at: { host: vip, port: 8080 } }
+}
+const again = (desired: DesiredResource, more: Partial<DesiredResource>): DesiredResource => ({
+  ...desired,
+  ...more,
+})
+const shares = async (at: { host: string; port: number }, of: number) => {
+  const counts = new Map<string, number>()
+  for (let each = 0; each < of; each += 1) {
+    const name = await askTcp(at)
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return counts
+}
+
+test('an order is served, reported with its hash, and its nodes get healthy', async () => {
+  await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  await order(serveOrder(desired))
+  const report = await reported(desired, { state: 'serving', generation: 1, problem: null })
+  expect(report.hash).toBe(desiredHash(desired))
+  expect(await askTcp(at)).toBe('n1')
+  await reported(desired, {
+    targets: [{ node: 'n1', state: 'healthy', weight: null, problem: null }],
+  })
+})
+
+test('the heartbeat tells everything that the edge holds', async () => {
+  await startEdge(bus)
+  const { desired } = web([await node('n1')])
+  await order(serveOrder(desired))
+  const beat = async () => {
+    const last = await bus.last('EDGE', edgeHeartbeatSubject(fleet, edge))
+    return last && edgeHeartbeat.parse(JSON.parse(last.body))
+  }
+  const held = [{ marks: desired.marks, generation: 1 }]
+  await eventually(async () =>
+    expect(await beat()).toMatchObject({ dataPlane: 'userspace', resources: held }),
+  )
+  await order(removeOrder(desired))
+  await eventually(async () => expect((await beat())?.resources).toEqual([]))
+})
+
+test('a lesser version is not obeyed, not even after a restart', async () => {
+  const edgeBefore = await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  const moved = address()
+  const older = again(desired, {
+    frontends: web([]).desired.frontends.map((frontend) => ({
+      ...frontend,
+      ip: moved as typeof frontend.ip,
+    })),
+  })
+  await order(serveOrder(again(desired, { generation: 5 })))
+  await reported(desired, { generation: 5 })
+  await order(serveOrder(again(older, { generation: 4 })))
+  // The answer to a late order is the report of what is served.
+  await eventually(async () => expect(await askTcp(at)).toBe('n1'))
+  await edgeBefore.close()
+  bus.wipe()
+  await startEdge(bus)
+  await order(serveOrder(again(older, { generation: 4 })))
+  await reported(desired, { state: 'serving', generation: 5 })
+  expect(await askTcp(at)).toBe('n1')
+  await expect(askTcp({ host: moved, port: 8080 })).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a tombstone closes the frontends; the next incarnation opens them again', async () => {
+  await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+  await order(removeOrder(desired))
+  await reported(desired, { state: 'absent', hash: '', targets: [] })
+  await expect(askTcp(at)).rejects.toThrow('ECONNREFUSED')
+  await order(serveOrder(desired))
+  await order(serveOrder(again(desired, { marks: { ...desired.marks, epoch: 2 } })))
+  await reported(desired, { state: 'serving', generation: 1 })
+  expect((await reportOf(desired))?.marks.epoch).toBe(2)
+  expect(await askTcp(at)).toBe('n1')
+})
+
+test('a tombstone for a resource never seen is answered', async () => {
+  await startEdge(bus)
+  const { desired } = web([])
+  await order(removeOrder(desired))
+  await reported(desired, { state: 'absent', generation: 1 })
+})
+
+test('an edge that starts with the bus dead serves from disk what it served, and nothing more', async () => {
+  const before = await startEdge(bus)
+  const kept = web([await node('n1')])
+  const removed = web([await node('n2')])
+  for (const { desired } of [kept, removed]) await order(serveOrder(desired))
+  await reported(kept.desired, { state: 'serving' })
+  await reported(removed.desired, { state: 'serving' })
+  await order(removeOrder(removed.desired))
+  await reported(removed.desired, { state: 'absent' })
+  await before.close()
+  await expect(askTcp(kept.at)).rejects.toThrow('ECONNREFUSED')
+  await startEdge(undefined)
+  expect(await askTcp(kept.at)).toBe('n1')
+  await expect(askTcp(removed.at)).rejects.toThrow('ECONNREFUSED')
+})
+
+test('a bus that lost everything changes nothing, and hears everything again', async () => {
+  await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+  bus.wipe()
+  await reported(desired, { state: 'serving', generation: 1 })
+  expect(await askTcp(at)).toBe('n1')
+  const second = web([await node('n2')])
+  await order(serveOrder(second.desired))
+  await reported(second.desired, { state: 'serving' })
+})
+
+test('while the bus is away health still decides, and is told when the bus is back', async () => {
+  await startEdge(bus)
+  const [n1, n2] = [await node('n1'), await node('n2')]
+  const { desired, at } = web([n1, n2])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+  bus.kill()
+  n1.health.status = 503
+  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  bus.restart()
+  await eventually(async () => {
+    const report = await reportOf(desired)
+    expect(report?.targets.map(({ state }) => state)).toEqual(['unhealthy', 'healthy'])
+  })
+})
+
+test('a port that another program holds is refused in words, and served once it is free', async () => {
+  await startEdge(bus)
+  const { desired, at, vip } = web([await node('n1')])
+  const squatter = await listenTcp(vip, 8080, (socket) => void socket.end('squatter'))
+  await order(serveOrder(desired))
+  const { problem } = await reported(desired, { state: 'refused' })
+  expect(problem).toContain(`${vip}:8080/TCP is in use by another program`)
+  await squatter.close()
+  await reported(desired, { state: 'serving', problem: null })
+  expect(await askTcp(at)).toBe('n1')
+})
+
+test('an address passes from one resource to the next, whichever order comes first', async () => {
+  await startEdge(bus)
+  const [n1, n2] = [await node('n1'), await node('n2')]
+  const first = web([n1])
+  const second = again(web([n2]).desired, { frontends: first.desired.frontends })
+  await order(serveOrder(first.desired))
+  await reported(first.desired, { state: 'serving' })
+  await order(serveOrder(second))
+  const { problem } = await reported(second, { state: 'refused' })
+  expect(problem).toContain(`in use by resource ${first.desired.marks.key}`)
+  expect(await askTcp(first.at)).toBe('n1')
+  await order(removeOrder(first.desired))
+  await reported(second, { state: 'serving' })
+  expect(await askTcp(first.at)).toBe('n2')
+})
+
+test('the weight a node tells decides: 3 pods and 1 pod get 75 and 25 of 100', async () => {
+  await startEdge(bus)
+  const [n1, n2, n3] = [await node('n1'), await node('n2'), await node('n3')]
+  n1.health.weight = 3
+  n2.health.weight = 1
+  n3.health.weight = 0
+  n3.health.status = 503
+  const { desired, at } = web([n1, n2, n3], {
+    policy: 'Local',
+    health: { port: healthPort, path: '/healthz', weightFromHeader: true },
+  })
+  await order(serveOrder(desired))
+  await reported(desired, {
+    targets: [
+      { node: 'n1', state: 'healthy', weight: 3, problem: null },
+      { node: 'n2', state: 'healthy', weight: 1, problem: null },
+      { node: 'n3', state: 'unhealthy', weight: 0, problem: 'answered 503' },
+    ],
+  })
+  const counts = await shares(at, 400)
+  expect(Math.abs((counts.get('n1') ?? 0) - 300)).toBeLessThanOrEqual(20)
+  expect((counts.get('n1') ?? 0) + (counts.get('n2') ?? 0)).toBe(400)
+})
+
+test('a node that says 503 gets nothing new; when all say so the frontend refuses', async () => {
+  await startEdge(bus)
+  const [n1, n2] = [await node('n1'), await node('n2')]
+  const { desired, at } = web([n1, n2])
+  await order(serveOrder(desired))
+  n1.health.status = 503
+  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  n2.health.status = 503
+  await eventually(async () => expect(askTcp(at)).rejects.toThrow('ECONNREFUSED'))
+  n1.health.status = 200
+  await eventually(async () => expect(await askTcp(at)).toBe('n1'))
+})
+
+test('nodes that go silent all at once are used on', async () => {
+  await startEdge(bus)
+  const [n1, n2] = [await node('n1'), await node('n2')]
+  const { desired, at } = web([n1, n2])
+  await order(serveOrder(desired))
+  n1.health.mute = true
+  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  n2.health.mute = true
+  const silent = { state: 'unhealthy' as const, weight: null, problem: 'no answer within 200 ms' }
+  await reported(desired, {
+    targets: [
+      { node: 'n1', ...silent },
+      { node: 'n2', ...silent },
+    ],
+  })
+  expect((await shares(at, 6)).size).toBe(2)
+})
+
+test('a bare 200 where a weight is due is unknown, not healthy', async () => {
+  await startEdge(bus)
+  const { desired } = web([await node('n1')], {
+    policy: 'Local',
+    health: { port: healthPort, path: '/healthz', weightFromHeader: true },
+  })
+  await order(serveOrder(desired))
+  await reported(desired, {
+    targets: [
+      { node: 'n1', state: 'unknown', weight: null, problem: 'answered 200 without a weight' },
+    ],
+  })
+})
+
+test('an order that breaks the rules parks alone', async () => {
+  await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  await bus.publish([
+    { subject: `weir.edge.${fleet}.order.edge-x`, body: 'not JSON' },
+    { subject: `weir.edge.${fleet}.order.edge-y`, body: '{"order":"serve"}' },
+    {
+      subject: `weir.edge.${fleet}.order.edge-z`,
+      body: JSON.stringify(serveOrder(web([]).desired)),
+    },
+  ])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+  expect(await askTcp(at)).toBe('n1')
+})
+
+test('duplicated and reordered orders end in the newest', async () => {
+  bus.misbehave({ duplicate: 0.5, reorder: 0.5, lateMs: 30 })
+  await startEdge(bus)
+  const { desired } = web([await node('n1')])
+  for (let generation = 1; generation <= 30; generation += 1) {
+    await order(serveOrder(again(desired, { generation })))
+  }
+  await reported(desired, { state: 'serving', generation: 30 })
+})
+
+test('lines of the journal that a crash tore are left out, the others count', async () => {
+  const before = await startEdge(bus)
+  const { desired, at } = web([await node('n1')])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+  await before.close()
+  const path = join(folder, 'orders.jsonl')
+  await writeFile(path, `${await readFile(path, 'utf8')}{"order":"serve","fle`)
+  await startEdge(undefined)
+  expect(await askTcp(at)).toBe('n1')
+})
+
+test('a state folder that is no folder is refused in words', async () => {
+  const file = join(folder, 'file')
+  await writeFile(file, '')
+  await chmod(file, 0o400)
+  await expect(openOrderJournal(file, silentLogger)).rejects.toThrow('WEIR_EDGE_STATE_DIR')
+})
