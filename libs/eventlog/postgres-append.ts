@@ -1,5 +1,5 @@
 import { streamId } from '@weir/contract'
-import { assert, type Clock } from '@weir/kernel'
+import { assert, Bug, type Clock } from '@weir/kernel'
 import { createBatching } from './batching.ts'
 import type { Database } from './database.ts'
 import { isRefusal } from './database-errors.ts'
@@ -13,7 +13,8 @@ interface Prepared {
   readonly occurredAt: number
 }
 
-interface OutcomeRow {
+interface VerdictRow {
+  readonly command: number | null
   readonly status: AppendOutcome['status']
   readonly first: number
   readonly last: number
@@ -26,9 +27,8 @@ interface OutcomeRow {
 const statement = {
   name: 'append',
   action: 'append to the log',
-  text: `select status, first, last, recorded_ms, subject, key, actual
-    from weir.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
-      $15, $16, $17, $18, $19)`,
+  text: `select command, status, first, last, recorded_ms, subject, key, actual
+    from weir.append(${Array.from({ length: 24 }, (_, index) => `$${index + 1}`).join(', ')})`,
 }
 
 // Events and claim changes of one call: enough to carry a burst, little enough to be one short hold
@@ -41,11 +41,7 @@ export const createPostgresAppend = (
   clock: Clock,
 ): ((request: AppendRequest) => Promise<AppendOutcome>) => {
   const batching = createBatching<Prepared, AppendOutcome>({
-    send: async (tenant, batch) => {
-      const rows = await db.ask<OutcomeRow>(statement, [tenant, ...toArrays(batch)])
-      assert(rows.length === batch.length, 'append answered for another number of commands')
-      return rows.map((row, index) => toOutcome(row, batch[index]))
-    },
+    send: (tenant, batch) => sendBatch(db, tenant, batch),
     touches: ({ request }) => [
       `command ${request.commandId}`,
       ...new Set(request.events.map(({ stream }) => stream)),
@@ -63,29 +59,71 @@ export const createPostgresAppend = (
     })
 }
 
+/**
+ * One call, as a rule. Where some of the batch are refused or known, the call settles those alone and
+ * the others go again; each round settles one at least.
+ */
+const sendBatch = async (
+  db: Database,
+  tenant: string,
+  batch: readonly Prepared[],
+): Promise<readonly AppendOutcome[]> => {
+  const outcomes = new Map<Prepared, AppendOutcome>()
+  let open = batch
+  while (open.length > 0) {
+    const rows = await db.ask<VerdictRow>(statement, [tenant, ...toArrays(open)])
+    assert(rows.length > 0, 'append answered nothing')
+    let first = rows[0]?.first ?? 0
+    for (const [index, asked] of open.entries()) {
+      const row = rows.find(({ command }) => command === null || command === index + 1)
+      if (row === undefined) continue
+      outcomes.set(
+        asked,
+        toOutcome({ ...row, first: row.command === null ? first : row.first }, asked),
+      )
+      first += asked.events.length
+    }
+    open = open.filter((asked) => !outcomes.has(asked))
+  }
+  return batch.map((asked) => outcomes.get(asked) ?? unanswered())
+}
+
+const unanswered = (): never => {
+  throw new Bug('a command of a batch was left without an outcome')
+}
+
 /** The arguments of `weir.append` after the tenant, in its order: columns, not rows. */
 const toArrays = (batch: readonly Prepared[]): unknown[] => {
   const requests = batch.map(({ request }) => request)
-  const events = batch.flatMap((one, index) =>
-    one.events.map((event) => ({ ...event, of: index + 1, occurredAt: one.occurredAt })),
+  const events = batch.flatMap(({ request, events: own, occurredAt }) =>
+    own.map((event) => ({ ...event, request, occurredAt: new Date(occurredAt).toISOString() })),
   )
-  const claims = requests.flatMap((request, index) =>
-    (request.claims ?? []).map((claim) => ({ ...claim, of: index + 1 })),
+  const ends = runningTotal(batch.map(({ events: own }) => own.length))
+  const moves = batch.flatMap(({ events: own }, index) =>
+    streamMoves(own).map((move) => ({ ...move, of: index + 1 })),
+  )
+  const claims = requests.flatMap(({ claims: own = [] }, index) =>
+    own.map((claim) => ({ ...claim, of: index + 1 })),
   )
   return [
     requests.map(({ commandId }) => commandId),
-    requests.map(({ actor }) => actor),
-    requests.map(({ correlationId }) => correlationId),
-    requests.map(({ causationId }) => causationId),
-    requests.map(({ traceparent }) => traceparent ?? null),
-    events.map(({ of }) => of),
+    batch.map(({ events: own }, index) => (ends[index] ?? 0) - own.length + 1),
+    ends,
     events.map(({ stream }) => stream),
-    events.map(({ expectedVersion }) => expectedVersion),
+    events.map(({ streamVersion }) => streamVersion),
     events.map(({ id }) => id),
     events.map(({ type }) => type),
     events.map(({ schemaVersion }) => schemaVersion),
-    events.map(({ occurredAt }) => new Date(occurredAt).toISOString()),
+    events.map(({ occurredAt }) => occurredAt),
+    events.map(({ request }) => request.actor),
+    events.map(({ request }) => request.correlationId),
+    events.map(({ request }) => request.causationId),
+    events.map(({ request }) => request.traceparent ?? null),
     events.map(({ data }) => data),
+    moves.map(({ of }) => of),
+    moves.map(({ stream }) => stream),
+    moves.map(({ expectedVersion }) => expectedVersion),
+    moves.map(({ streamVersion }) => streamVersion),
     claims.map(({ of }) => of),
     claims.map(({ scope }) => scope),
     claims.map(({ key }) => key),
@@ -94,8 +132,18 @@ const toArrays = (batch: readonly Prepared[]): unknown[] => {
   ]
 }
 
-const toOutcome = (row: OutcomeRow, asked: Prepared | undefined): AppendOutcome => {
-  assert(asked !== undefined, 'append answered a command that was not asked')
+const runningTotal = (counts: readonly number[]): readonly number[] => {
+  let total = 0
+  return counts.map((count) => (total += count))
+}
+
+/** The last event of each stream, by the name of the stream. */
+const streamMoves = (events: readonly PreparedEvent[]): readonly PreparedEvent[] =>
+  [...new Map(events.map((event) => [event.stream, event])).values()].sort((a, b) =>
+    a.stream < b.stream ? -1 : 1,
+  )
+
+const toOutcome = (row: VerdictRow, asked: Prepared): AppendOutcome => {
   switch (row.status) {
     case 'appended': {
       const at = { first: row.first, occurredAt: asked.occurredAt, recordedAt: row.recorded_ms }

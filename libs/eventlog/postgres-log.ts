@@ -117,13 +117,13 @@ const toEvent = (row: EventRow): RecordedEvent => {
     {
       id: row.id,
       stream: row.stream,
+      streamVersion: row.stream_version,
       type: row.type,
       schemaVersion: row.schema_version,
       data: row.data,
     },
     {
       sequence: row.sequence,
-      streamVersion: row.stream_version,
       occurredAt: row.occurred_ms,
       recordedAt: row.recorded_ms,
     },

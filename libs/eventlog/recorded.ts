@@ -17,6 +17,8 @@ export interface PreparedEvent {
   readonly id: string
   readonly stream: StreamId
   readonly expectedVersion: number
+  /** The version the stream gets by it. */
+  readonly streamVersion: number
   readonly type: DomainEvent['type']
   readonly schemaVersion: number
   /** The event's data as JSON: what is kept, and what is given back. */
@@ -45,7 +47,10 @@ export const prepareAppend = (request: AppendRequest): readonly PreparedEvent[] 
   }
   const keys = (request.claims ?? []).map(({ scope, key }) => `${scope} ${key}`)
   assert(new Set(keys).size === keys.length, `${about} changes one claim twice`)
+  const steps = new Map<StreamId, number>()
   return request.events.map(({ stream, expectedVersion, event }, ordinal) => {
+    const streamVersion = (steps.get(stream) ?? expectedVersion) + 1
+    steps.set(stream, streamVersion)
     const checked = eventSchemas[event.type].safeParse(event.data)
     if (!checked.success) {
       throw new InvalidInput(`${event.type}.data`, `${about}: ${checked.error.message}`)
@@ -54,6 +59,7 @@ export const prepareAppend = (request: AppendRequest): readonly PreparedEvent[] 
       id: eventId(request, ordinal),
       stream,
       expectedVersion,
+      streamVersion,
       type: event.type,
       schemaVersion: schemaVersionOf(event.type),
       data: JSON.stringify(checked.data),
@@ -64,7 +70,6 @@ export const prepareAppend = (request: AppendRequest): readonly PreparedEvent[] 
 /** What the log adds to a prepared event. Times are milliseconds since the epoch. */
 export interface Place {
   readonly sequence: number
-  readonly streamVersion: number
   readonly occurredAt: number
   readonly recordedAt: number
 }
@@ -84,7 +89,7 @@ export const toRecorded = (
     type: event.type,
     schemaversion: event.schemaVersion,
     subject: event.stream,
-    streamversion: place.streamVersion,
+    streamversion: event.streamVersion,
     tenantid: request.tenant,
     sequence: place.sequence,
     time: instant(place.occurredAt),
@@ -103,16 +108,5 @@ export const recordedEvents = (
   request: AppendRequest,
   prepared: readonly PreparedEvent[],
   at: { readonly first: number; readonly occurredAt: number; readonly recordedAt: number },
-): readonly RecordedEvent[] => {
-  const steps = new Map<StreamId, number>()
-  return prepared.map((event, index) => {
-    const step = (steps.get(event.stream) ?? 0) + 1
-    steps.set(event.stream, step)
-    return toRecorded(request, event, {
-      sequence: at.first + index,
-      streamVersion: event.expectedVersion + step,
-      occurredAt: at.occurredAt,
-      recordedAt: at.recordedAt,
-    })
-  })
-}
+): readonly RecordedEvent[] =>
+  prepared.map((event, index) => toRecorded(request, event, { ...at, sequence: at.first + index }))

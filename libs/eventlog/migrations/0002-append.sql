@@ -1,8 +1,9 @@
 -- append: decisions of one tenant become facts, all in one call and one transaction.
 --
 -- The commands of a call have nothing to do with one another: no two share a command id, a stream or a
--- claim key (the caller's batching sees to it; breaking it raises and records nothing). So each is
--- judged by the state before the call, and each has its own outcome.
+-- claim key (the caller's batching sees to it; breaking it raises and records nothing). First all are
+-- judged. If any must be refused, or is known already, the call tells which and records nothing: the
+-- caller sends the others again. Otherwise all are recorded.
 --
 -- Order of locks, the same in every transaction, so that none waits for one that waits for it:
 --   1. buckets of claim keys, in the order of their numbers (advisory, class 2)
@@ -13,17 +14,22 @@
 -- bucket merely wait for each other. The tenant's lock is let go only after the commit is visible, so
 -- n+1 cannot be given out before n can be read. Its waiters hold no row and no transaction id.
 --
--- Runs at READ COMMITTED: the statement after the locks sees all that was committed before it.
+-- Runs at READ COMMITTED: statements after the locks see all that was committed before them.
 create function weir.append(
   p_tenant text,
-  -- one element per command
-  p_command text[], p_actor text[], p_correlation text[], p_causation text[], p_trace text[],
-  -- one element per event; *_of is the number of its command, 1 for the first
-  e_of int[], e_stream text[], e_expected bigint[], e_id uuid[], e_type text[], e_schema int[],
-  e_occurred timestamptz[], e_data text[],
+  -- one element per command; its events are the p_first-th to p_last-th of this call, 1 for the first
+  p_command text[], p_first int[], p_last int[],
+  -- one element per event
+  e_stream text[], e_version bigint[], e_id uuid[], e_type text[], e_schema int[],
+  e_occurred timestamptz[], e_actor text[], e_correlation text[], e_causation text[],
+  e_trace text[], e_data text[],
+  -- one element per stream: the number of its command, the version decided on, and the one it gets
+  s_of int[], s_stream text[], s_expected bigint[], s_version bigint[],
   -- one element per claim change; the rest is null for a take
   c_of int[], c_scope text[], c_key text[], c_holder text[], c_rest_ms bigint[]
 ) returns table (
+  -- For a command that is known or refused its number; one row 'appended' for all when all are in:
+  -- first is then the sequence of the call's first event.
   command int, status text, first bigint, last bigint, recorded_ms bigint,
   subject text, key text, actual bigint
 )
@@ -31,7 +37,10 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 declare
   v_bound text := current_setting('weir.tenant', true);
+  v_events int := cardinality(e_id);
   v_now timestamptz;
+  v_refused boolean;
+  v_before bigint;
 begin
   if v_bound <> '' and v_bound <> p_tenant then
     raise exception 'this session is bound to tenant %, not %', v_bound, p_tenant
@@ -47,112 +56,78 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
 
   return query
-  with
-  cmd as (
-    select * from unnest(p_command, p_actor, p_correlation, p_causation, p_trace)
-      with ordinality as c(id, actor, correlation, causation, trace, nr)
-  ),
-  entry as (
-    select *,
-      row_number() over (partition by e.cmd_nr order by e.nr) as place,
-      row_number() over (partition by e.cmd_nr, e.stream order by e.nr) as step
-    from unnest(e_of, e_stream, e_expected, e_id, e_type, e_schema, e_occurred, e_data)
-      with ordinality as e(cmd_nr, stream, expected, id, type, schema, occurred, data, nr)
-  ),
-  change as (
-    select * from unnest(c_of, c_scope, c_key, c_holder, c_rest_ms)
-      as c(cmd_nr, scope, key, holder, rest_ms)
-  ),
-  known as (
-    select cmd.nr, d.first_sequence, d.last_sequence
-    from cmd join weir.command_dedupe d on d.tenant = p_tenant and d.command = cmd.id
-  ),
-  clash as (
-    select distinct on (e.cmd_nr) e.cmd_nr, e.stream, coalesce(h.version, 0) as actual
-    from entry e left join weir.stream_head h on h.tenant = p_tenant and h.stream = e.stream
-    where e.step = 1 and e.expected <> coalesce(h.version, 0)
-    order by e.cmd_nr, e.stream
-  ),
-  -- A take is refused when somebody else holds the key, or held it last and it rests.
-  taken as (
-    select distinct on (c.cmd_nr) c.cmd_nr, c.scope, c.key
-    from change c join weir.claim k on k.scope = c.scope and k.key = c.key
-    where c.rest_ms is null
-      and (k.tenant, coalesce(k.holder, k.last_holder)) <> (p_tenant, c.holder)
-      and (k.holder is not null or k.rests_until > v_now)
-    order by c.cmd_nr, c.scope, c.key
-  ),
-  accepted as (
-    select cmd.*, n.events, sum(n.events) over (order by cmd.nr)::bigint as upto
-    from cmd cross join lateral (select count(*) as events from entry where cmd_nr = cmd.nr) n
-    where cmd.nr not in (select nr from known)
-      and cmd.nr not in (select cmd_nr from clash)
-      and cmd.nr not in (select cmd_nr from taken)
-  ),
-  total as (select coalesce(max(upto), 0) as events from accepted),
-  moved as (
+    select c.nr::int, 'repeated', d.first_sequence, d.last_sequence, null::bigint,
+      null::text, null::text, null::bigint
+    from unnest(p_command) with ordinality as c(id, nr)
+      join weir.command_dedupe d on d.tenant = p_tenant and d.command = c.id;
+  v_refused := found;
+  return query
+    select s.nr, 'conflict', null::bigint, null::bigint, null::bigint,
+      s.stream, null::text, coalesce(h.version, 0)
+    from unnest(s_of, s_stream, s_expected) as s(nr, stream, expected)
+      left join weir.stream_head h on h.tenant = p_tenant and h.stream = s.stream
+    where s.expected <> coalesce(h.version, 0)
+    order by s.nr, s.stream;
+  v_refused := v_refused or found;
+  if cardinality(c_key) > 0 then
+    -- A take is refused when somebody else holds the key, or held it last and it rests.
+    return query
+      select c.nr, 'claimed', null::bigint, null::bigint, null::bigint,
+        c.scope, c.key, null::bigint
+      from unnest(c_of, c_scope, c_key, c_holder, c_rest_ms) as c(nr, scope, key, holder, rest_ms)
+        join weir.claim k on k.scope = c.scope and k.key = c.key
+      where c.rest_ms is null
+        and (k.tenant, coalesce(k.holder, k.last_holder)) <> (p_tenant, c.holder)
+        and (k.holder is not null or k.rests_until > v_now)
+      order by c.nr, c.scope, c.key;
+    v_refused := v_refused or found;
+  end if;
+  if v_refused then
+    return;
+  end if;
+
+  if v_events > 0 then
     insert into weir.tenant_head as h (tenant, sequence, recorded_at)
-    select p_tenant, total.events, v_now from total where total.events > 0
-    on conflict (tenant) do update set
-      sequence = h.sequence + excluded.sequence,
-      recorded_at = greatest(h.recorded_at, excluded.recorded_at)
-    returning h.sequence, h.recorded_at
-  ),
-  base as (
-    select coalesce(
-        (select moved.sequence from moved) - total.events,
-        (select sequence from weir.tenant_head where tenant = p_tenant), 0) as sequence,
-      coalesce((select moved.recorded_at from moved), v_now) as recorded_at
-    from total
-  ),
-  recorded as (
+    values (p_tenant, v_events, v_now)
+    on conflict (tenant) do update set sequence = h.sequence + v_events,
+      recorded_at = greatest(h.recorded_at, v_now)
+    returning h.sequence - v_events, h.recorded_at into v_before, v_now;
+
     insert into weir.event (tenant, sequence, stream, stream_version, id, type, schema_version,
       occurred_at, recorded_at, actor, correlation_id, causation_id, traceparent, data)
-    select p_tenant, base.sequence + a.upto - a.events + e.place, e.stream, e.expected + e.step,
-      e.id, e.type, e.schema, e.occurred, base.recorded_at,
-      a.actor, a.correlation, a.causation, a.trace, e.data::json
-    from entry e join accepted a on a.nr = e.cmd_nr cross join base
-  ),
-  versions as (
+    select p_tenant, v_before + e.place, e.stream, e.version, e.id, e.type, e.schema,
+      e.occurred, v_now, e.actor, e.correlation, e.causation, e.trace, e.data::json
+    from unnest(e_stream, e_version, e_id, e_type, e_schema, e_occurred, e_actor,
+      e_correlation, e_causation, e_trace, e_data) with ordinality
+      as e(stream, version, id, type, schema, occurred, actor, correlation, causation, trace,
+        data, place);
+
     insert into weir.stream_head (tenant, stream, version)
-    select p_tenant, e.stream, max(e.expected + e.step)
-    from entry e join accepted a on a.nr = e.cmd_nr group by e.stream, e.cmd_nr order by e.stream
-    on conflict (tenant, stream) do update set version = excluded.version
-  ),
-  remembered as (
-    insert into weir.command_dedupe (tenant, command, first_sequence, last_sequence, recorded_at)
-    select p_tenant, a.id, base.sequence + a.upto - a.events + 1, base.sequence + a.upto,
-      base.recorded_at
-    from accepted a cross join base
-  ),
-  takes as (
+    select p_tenant, s.stream, s.version from unnest(s_stream, s_version) as s(stream, version)
+    on conflict (tenant, stream) do update set version = excluded.version;
+  else
+    v_before := coalesce((select h.sequence from weir.tenant_head h where h.tenant = p_tenant), 0);
+  end if;
+
+  insert into weir.command_dedupe (tenant, command, first_sequence, last_sequence, recorded_at)
+  select p_tenant, c.id, v_before + c.first, v_before + c.last, v_now
+  from unnest(p_command, p_first, p_last) as c(id, first, last);
+
+  if cardinality(c_key) > 0 then
     insert into weir.claim (scope, key, tenant, holder)
     select c.scope, c.key, p_tenant, c.holder
-    from change c join accepted a on a.nr = c.cmd_nr where c.rest_ms is null
-    order by c.scope, c.key
+    from unnest(c_scope, c_key, c_holder, c_rest_ms) as c(scope, key, holder, rest_ms)
+    where c.rest_ms is null
     on conflict (scope, key) do update set tenant = excluded.tenant, holder = excluded.holder,
-      last_holder = null, released_at = null, rests_until = null
-  ),
-  -- Letting go of what one does not hold changes nothing.
-  releases as (
+      last_holder = null, released_at = null, rests_until = null;
+    -- Letting go of what one does not hold changes nothing.
     update weir.claim k set holder = null, last_holder = k.holder, released_at = v_now,
       rests_until = v_now + c.rest_ms * interval '1 millisecond'
-    from change c join accepted a on a.nr = c.cmd_nr
+    from unnest(c_scope, c_key, c_holder, c_rest_ms) as c(scope, key, holder, rest_ms)
     where c.rest_ms is not null and k.scope = c.scope and k.key = c.key
-      and k.tenant = p_tenant and k.holder = c.holder
-  )
-  select cmd.nr::int,
-    case when known.nr is not null then 'repeated' when clash.cmd_nr is not null then 'conflict'
-      when taken.cmd_nr is not null then 'claimed' else 'appended' end,
-    coalesce(known.first_sequence, base.sequence + a.upto - a.events + 1),
-    coalesce(known.last_sequence, base.sequence + a.upto),
-    floor(extract(epoch from base.recorded_at) * 1000)::bigint,
-    coalesce(clash.stream, taken.scope), taken.key, clash.actual
-  from cmd cross join base
-    left join known on known.nr = cmd.nr
-    left join clash on clash.cmd_nr = cmd.nr
-    left join taken on taken.cmd_nr = cmd.nr
-    left join accepted a on a.nr = cmd.nr
-  order by cmd.nr;
+      and k.tenant = p_tenant and k.holder = c.holder;
+  end if;
+  return query select null::int, 'appended', v_before + 1, v_before + v_events,
+    floor(extract(epoch from v_now) * 1000)::bigint, null::text, null::text, null::bigint;
 end
 $$;
