@@ -91,6 +91,13 @@ const reported = (desired: DesiredResource, expected: Partial<EdgeReport>): Prom
     return report
   })
 
+/** Waits until no assertion of `check` fails. */
+const holds = (check: () => Promise<unknown>): Promise<boolean> =>
+  eventually(async () => {
+    await check()
+    return true as const
+  })
+
 const healthPort = 10_256
 interface Node {
   readonly ip: string
@@ -146,11 +153,11 @@ test('the heartbeat tells everything that the edge holds', async () => {
     return last && edgeHeartbeat.parse(JSON.parse(last.body))
   }
   const held = [{ marks: desired.marks, generation: 1 }]
-  await eventually(async () =>
+  await holds(async () =>
     expect(await beat()).toMatchObject({ dataPlane: 'userspace', resources: held }),
   )
   await order(removeOrder(desired))
-  await eventually(async () => expect((await beat())?.resources).toEqual([]))
+  await holds(async () => expect((await beat())?.resources).toEqual([]))
 })
 
 test('a lesser version is not obeyed, not even after a restart', async () => {
@@ -167,7 +174,7 @@ test('a lesser version is not obeyed, not even after a restart', async () => {
   await reported(desired, { generation: 5 })
   await order(serveOrder(again(older, { generation: 4 })))
   // The answer to a late order is the report of what is served.
-  await eventually(async () => expect(await askTcp(at)).toBe('n1'))
+  await holds(async () => expect(await askTcp(at)).toBe('n1'))
   await edgeBefore.close()
   bus.wipe()
   await startEdge(bus)
@@ -236,9 +243,9 @@ test('while the bus is away health still decides, and is told when the bus is ba
   await reported(desired, { state: 'serving' })
   bus.kill()
   n1.health.status = 503
-  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  await holds(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
   bus.restart()
-  await eventually(async () => {
+  await holds(async () => {
     const report = await reportOf(desired)
     expect(report?.targets.map(({ state }) => state)).toEqual(['unhealthy', 'healthy'])
   })
@@ -302,11 +309,11 @@ test('a node that says 503 gets nothing new; when all say so the frontend refuse
   const { desired, at } = web([n1, n2])
   await order(serveOrder(desired))
   n1.health.status = 503
-  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  await holds(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
   n2.health.status = 503
-  await eventually(async () => expect(askTcp(at)).rejects.toThrow('ECONNREFUSED'))
+  await holds(async () => expect(askTcp(at)).rejects.toThrow('ECONNREFUSED'))
   n1.health.status = 200
-  await eventually(async () => expect(await askTcp(at)).toBe('n1'))
+  await holds(async () => expect(await askTcp(at)).toBe('n1'))
 })
 
 test('nodes that go silent all at once are used on', async () => {
@@ -315,7 +322,7 @@ test('nodes that go silent all at once are used on', async () => {
   const { desired, at } = web([n1, n2])
   await order(serveOrder(desired))
   n1.health.mute = true
-  await eventually(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
+  await holds(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
   n2.health.mute = true
   const silent = { state: 'unhealthy' as const, weight: null, problem: 'no answer within 200 ms' }
   await reported(desired, {
