@@ -1,4 +1,4 @@
-import { hashOf } from '@weir/kernel'
+import { hashOf } from '@weir/contract'
 import type { Cluster } from '../cluster.ts'
 import { randomSuffix } from '../cluster.ts'
 import { at, copyOf, isObject, type JsonObject, type KubeObject, textAt } from '../object.ts'

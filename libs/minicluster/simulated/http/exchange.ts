@@ -3,6 +3,7 @@ import { parse as parseYaml } from 'yaml'
 import { ApiError, badRequest, unsupportedMediaType } from '../api-error.ts'
 import type { User } from '../auth/user.ts'
 import type { Json, JsonObject } from '../object.ts'
+import { openEnvelope, protobufType, readProtobuf } from '../schema/protobuf.ts'
 import type { Stale } from './faulty.ts'
 
 /** One request with what was found out about it, and its answer. */
@@ -42,15 +43,20 @@ export const readBody = async (request: IncomingMessage): Promise<Buffer> => {
 export const mediaType = (request: IncomingMessage): string =>
   (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? ''
 
-const accepted = ['application/json', 'application/yaml']
+const accepted = ['application/json', 'application/yaml', protobufType]
 
-/** The body as JSON, whether it came as JSON or YAML; null when there is none. */
-export const readJson = async (request: IncomingMessage): Promise<Json> => {
+/**
+ * The body as JSON, whether it came as JSON, YAML or protobuf; null when there is none.
+ *
+ * @param definition what a protobuf body is read as
+ */
+export const readJson = async (request: IncomingMessage, definition: string): Promise<Json> => {
   const body = await readBody(request)
   if (body.length === 0) return null
   const type = mediaType(request)
   if (type === '' || type.endsWith('json')) return parseJson(body.toString())
   if (type.endsWith('yaml')) return parseYamlText(body.toString())
+  if (type === protobufType) return readProtobuf(definition, openEnvelope(body))
   throw unsupportedMediaType(type, accepted)
 }
 

@@ -4,7 +4,6 @@ import { forbidden, methodNotAllowed, noSuchResource, notImplemented, unauthoriz
 import { Rbac } from '../auth/rbac.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { type Act, anonymous, type User } from '../auth/user.ts'
-import type { Cluster } from '../cluster.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import { type Exchange, sendPlain } from './exchange.ts'
 import type { Misfortune } from './faulty.ts'

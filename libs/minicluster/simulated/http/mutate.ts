@@ -43,8 +43,8 @@ export const answerCreate = async (
   exchange: Exchange,
   place: Omit<Place, 'name'>,
 ): Promise<void> => {
-  const body = await readJson(exchange.request)
   const { resource } = place
+  const body = await readJson(exchange.request, resource.definition)
   const decoded = decodeObject(resource, body, readValidation(exchange.query))
   warn(exchange, decoded.warnings)
   delete decoded.object.metadata.managedFields
@@ -57,8 +57,8 @@ export const answerUpdate = async (
   exchange: Exchange,
   { place, part }: { readonly place: Place; readonly part?: Part },
 ): Promise<void> => {
-  const body = await readJson(exchange.request)
   const { resource } = place
+  const body = await readJson(exchange.request, resource.definition)
   const decoded = decodeObject(resource, body, readValidation(exchange.query))
   warn(exchange, decoded.warnings)
   const options = readWriteOptions(exchange.query, part)
@@ -196,12 +196,16 @@ const refuseOtherName = (applied: JsonObject, place: Place): void => {
     )
 }
 
+const deleteOptions = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions'
+
+const readDeleteOptions = ({ request }: Exchange): Promise<Json> => readJson(request, deleteOptions)
+
 export const answerRemove = async (
   cluster: Cluster,
   exchange: Exchange,
   place: Place,
 ): Promise<void> => {
-  const options = readRemoveOptions(await readJson(exchange.request), exchange.query)
+  const options = readRemoveOptions(await readDeleteOptions(exchange), exchange.query)
   const removed = remove(cluster, place, options)
   const { resource } = place
   if (!removed.gone || resource.returnsDeleted)
@@ -227,7 +231,7 @@ export const answerRemoveAll = async (
   exchange: Exchange,
   { resource, namespace }: Omit<Place, 'name'>,
 ): Promise<void> => {
-  const options = readRemoveOptions(await readJson(exchange.request), exchange.query)
+  const options = readRemoveOptions(await readDeleteOptions(exchange), exchange.query)
   const selection = readSelection(resource, namespace, exchange.query)
   const chosen: KubeObject[] = cluster
     .table(resource)

@@ -16,7 +16,7 @@ export const answerReview = async (
   exchange: Exchange,
   review: ReviewType,
 ): Promise<void> => {
-  const body = await readJson(exchange.request)
+  const body = await readJson(exchange.request, review.definition)
   const spec = at(body, 'spec') ?? {}
   sendJson(exchange, 201, {
     kind: review.kind,

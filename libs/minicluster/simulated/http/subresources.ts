@@ -23,7 +23,7 @@ export const answerBinding = async (
   exchange: Exchange,
   place: Place,
 ): Promise<void> => {
-  const node = textAt(await readJson(exchange.request), 'target', 'name')
+  const node = textAt(await readJson(exchange.request, bindingDefinition), 'target', 'name')
   if (node === '') throw badRequest('target.name: Required value')
   const pod = find(cluster, place).object
   const bound = textAt(pod, 'spec', 'nodeName')
@@ -49,6 +49,8 @@ const objectAt = (object: KubeObject, field: string): JsonObject => {
   return isObject(value) ? value : {}
 }
 
+const bindingDefinition = 'io.k8s.api.core.v1.Binding'
+const tokenDefinition = 'io.k8s.api.authentication.v1.TokenRequest'
 const scaleDefinition = 'io.k8s.api.autoscaling.v1.Scale'
 
 const scaleOf = ({ metadata, ...object }: KubeObject): JsonObject => {
@@ -86,7 +88,7 @@ export const answerScale = async (
 }
 
 const wantedScale = async (exchange: Exchange, current: JsonObject): Promise<Json> => {
-  if (exchange.method === 'PUT') return readJson(exchange.request)
+  if (exchange.method === 'PUT') return readJson(exchange.request, scaleDefinition)
   if (exchange.method !== 'PATCH') throw methodNotAllowed()
   const body = (await readBody(exchange.request)).toString()
   return patchJson(scaleDefinition, mediaType(exchange.request), { target: current, body })
@@ -98,7 +100,7 @@ export const answerToken = async (
   exchange: Exchange,
   place: Place,
 ): Promise<void> => {
-  const body = await readJson(exchange.request)
+  const body = await readJson(exchange.request, tokenDefinition)
   const account = find(cluster, place).object
   const asked = at(body, 'spec', 'expirationSeconds')
   const seconds = typeof asked === 'number' ? asked : 3_600

@@ -25,6 +25,7 @@ export const strategicMerge = (shape: Shape, target: JsonObject, patch: JsonObje
 const anyField: FieldShape = {
   shape: { type: 'scalar', of: 'any' },
   kept: false,
+  pointer: true,
   mergeKey: undefined,
   merged: false,
   retainKeys: false,

@@ -1,6 +1,6 @@
 import { badRequest } from '../api-error.ts'
 import { isObject, type Json, type JsonObject } from '../object.ts'
-import type { ListShape, ObjectShape, ScalarShape, Shape } from './shape.ts'
+import type { FieldShape, ListShape, ObjectShape, ScalarShape, Shape } from './shape.ts'
 
 /** What decoding left out. */
 export interface Unknown {
@@ -53,7 +53,7 @@ class Decoder {
         continue
       }
       const decoded = inner === undefined ? undefined : this.read(field.shape, inner, place)
-      if (decoded === undefined || (!field.kept && isEmpty(decoded))) continue
+      if (decoded === undefined || isOmitted(field, decoded)) continue
       result[key] = decoded
     }
     return result
@@ -105,8 +105,12 @@ class Decoder {
   }
 }
 
-const isEmpty = (value: Json): boolean =>
-  value === '' || (Array.isArray(value) && value.length === 0)
+/** What Go leaves out when encoding: empty values of fields with `omitempty`. */
+const isOmitted = (field: FieldShape, value: Json): boolean => {
+  if (field.kept) return false
+  if (Array.isArray(value)) return value.length === 0
+  return !field.pointer && (value === '' || value === 0 || value === false)
+}
 
 const goName = (shape: Shape): string => {
   switch (shape.type) {

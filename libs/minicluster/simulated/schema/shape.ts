@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { type GoField, goField } from './go-fields.ts'
 import { isObject, type Json, type JsonObject } from '../object.ts'
 
 /** What a field may hold, with what patches and server-side apply need to know of it. */
@@ -7,12 +8,15 @@ export type Shape = ScalarShape | ObjectShape | MapShape | ListShape
 export interface ScalarShape {
   readonly type: 'scalar'
   readonly of: 'string' | 'integer' | 'number' | 'boolean' | 'int-or-string' | 'quantity' | 'any'
+  /** A text that is an instant, and a message of its own on the protobuf wire. */
+  readonly isTime?: boolean
 }
 
 export interface ObjectShape {
   readonly type: 'object'
   /** The Go type's name, for error messages. */
   readonly name: string
+  readonly definition: string
   readonly fields: ReadonlyMap<string, FieldShape>
   readonly atomic: boolean
 }
@@ -21,6 +25,8 @@ export interface FieldShape {
   readonly shape: Shape
   /** Sent even when empty: the Go field has no `omitempty`. */
   readonly kept: boolean
+  /** A zero or false that was given is kept: the Go field is a pointer. */
+  readonly pointer: boolean
   /** Strategic merge: the field that identifies an item, when lists are merged item by item. */
   readonly mergeKey: string | undefined
   readonly merged: boolean
@@ -62,20 +68,21 @@ export const shapeOf = (name: string): Shape => {
 const readNamed = (name: string, schema: JsonObject): Shape => {
   if (name.endsWith('.Quantity')) return { type: 'scalar', of: 'quantity' }
   if (name.endsWith('.IntOrString')) return { type: 'scalar', of: 'int-or-string' }
+  if (/\.(Micro)?Time$/.test(name)) return { type: 'scalar', of: 'string', isTime: true }
   const { properties } = schema
   if (!isObject(properties)) return read(schema)
-  const required = new Set(Array.isArray(schema['required']) ? schema['required'] : [])
   // Fields are read when first looked at, for definitions may contain themselves.
   let fields: ReadonlyMap<string, FieldShape> | undefined
   return {
     type: 'object',
     name: name.split('.').at(-1) ?? name,
+    definition: name,
     atomic: schema['x-kubernetes-map-type'] === 'atomic',
     get fields() {
       fields ??= new Map(
         Object.entries(properties).map(([key, value]) => [
           key,
-          readField(isObject(value) ? value : {}, required.has(key)),
+          readField(isObject(value) ? value : {}, goField(name, key)),
         ]),
       )
       return fields
@@ -83,12 +90,13 @@ const readNamed = (name: string, schema: JsonObject): Shape => {
   }
 }
 
-const readField = (schema: JsonObject, required: boolean): FieldShape => {
+const readField = (schema: JsonObject, go: GoField | undefined): FieldShape => {
   const strategies = String(schema['x-kubernetes-patch-strategy'] ?? '').split(',')
   const mergeKey = schema['x-kubernetes-patch-merge-key']
   return {
     shape: read(schema),
-    kept: required || schema['default'] === '',
+    kept: go?.kept ?? false,
+    pointer: go?.pointer ?? true,
     mergeKey: typeof mergeKey === 'string' ? mergeKey : undefined,
     merged: strategies.includes('merge'),
     retainKeys: strategies.includes('retainKeys'),
