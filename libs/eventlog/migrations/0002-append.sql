@@ -33,7 +33,11 @@ create function weir.append(
   command int, status text, first bigint, last bigint, recorded_ms bigint,
   subject text, key text, actual bigint
 )
-language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+-- The size of a batch must not make the planner think again: that cost more than the append itself.
+set plan_cache_mode = force_generic_plan
+as $$
 #variable_conflict use_column
 declare
   v_bound text := current_setting('weir.tenant', true);
