@@ -29,15 +29,20 @@ const site = async (rig: Rig) => {
   const patch = (path: string, body: object, contentType = merge) =>
     rig.ask('PATCH', path, { body, contentType })
   return {
-    deploy: (name: string, replicas: number, node?: HollowNode) =>
-      rig.ask('POST', deployments, { body: deployment(name, replicas, node) }),
+    deploy: async (name: string, replicas: number, node?: HollowNode): Promise<void> => {
+      const made = await rig.ask('POST', deployments, { body: deployment(name, replicas, node) })
+      expect(made).toMatchObject({ status: 201 })
+    },
     scale: (name: string, replicas: number) =>
       patch(`${deployments}/${name}`, { spec: { replicas } }),
     pods: () => items(core(namespace, 'pods')),
     pod: (name: string) => core(namespace, 'pods', name),
     patch,
-    expose: async (name: string, spec: object = {}): Promise<unknown> =>
-      (await rig.ask('POST', core(namespace, 'services'), { body: service(name, spec) })).body,
+    expose: async (name: string, spec: object = {}): Promise<unknown> => {
+      const made = await rig.ask('POST', core(namespace, 'services'), { body: service(name, spec) })
+      expect(made).toMatchObject({ status: 201 })
+      return made.body
+    },
     change: async (name: string, spec: object): Promise<unknown> =>
       (await patch(core(namespace, 'services', name), { spec })).body,
     remove: (name: string) => rig.ask('DELETE', core(namespace, 'services', name)),
@@ -120,9 +125,12 @@ const workloads = (rig: Rig): void => {
       const names = (await pods()).map(({ spec }) => spec.nodeName ?? 'none')
       return { names: new Set(names), count: names.length, placed: !names.includes('none') }
     }
-    await eventually(async () => expect(await nodes()).toMatchObject({ count: 4, placed: true }))
-    expect((await nodes()).names.has(first.name)).toBe(false)
-    await patch(path, { spec: { unschedulable: null } })
+    try {
+      await eventually(async () => expect(await nodes()).toMatchObject({ count: 4, placed: true }))
+      expect((await nodes()).names.has(first.name)).toBe(false)
+    } finally {
+      await patch(path, { spec: { unschedulable: null } })
+    }
     await scale('web', 6)
     await eventually(async () => expect((await nodes()).names.has(first.name)).toBe(true))
   })
