@@ -4,7 +4,7 @@ import type { Bus } from './bus.ts'
 import { openConnection, type Connection } from './connection.ts'
 import { consumeSupervised } from './consume.ts'
 import { lastOfEachOn, lastOn } from './last-values.ts'
-import { publishAll } from './publish.ts'
+import { createPublisher } from './publish.ts'
 import { createStreamKeeper, type StreamKeeper } from './stream-keeper.ts'
 
 export interface ConnectBusOptions {
@@ -46,10 +46,11 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
     signal: life.signal,
   })
   const deps = { connection, client, manager, keeper, clock, ids, logger }
+  const publisher = createPublisher(deps)
   await firstStreams(keeper, options)
   return {
     ensureStreams: () => keeper.ensure(),
-    publish: (messages) => publishAll(deps, messages),
+    publish: (messages) => publisher.publish(messages),
     consume: (wanted) => consumeSupervised(deps, wanted),
     last: (stream, subject) => lastOn(deps, stream, subject),
     lastOfEach: (stream, filter) => lastOfEachOn(deps, stream, filter),

@@ -1,5 +1,6 @@
 import { JetStreamApiCodes, JetStreamApiError, JetStreamError } from '@nats-io/jetstream'
 import { errors } from '@nats-io/transport-node'
+import { OperatingError } from '@weir/kernel'
 
 export const isStreamNotFound = (error: unknown): boolean =>
   error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
@@ -12,6 +13,7 @@ export const isConsumerNotFound = (error: unknown): boolean =>
  * or the stream is gone), a server that says it is busy or has no leader.
  */
 export const isTransient = (error: unknown): boolean => {
+  if (error instanceof OperatingError) return error.retry !== undefined
   if (error instanceof errors.TimeoutError || error instanceof errors.RequestError) return true
   if (error instanceof JetStreamApiError) {
     return isStreamNotFound(error) || isBusy(error.status)

@@ -1,9 +1,11 @@
 import { errors } from '@nats-io/transport-node'
 import { backoffMs, OperatingError, type Clock, type Ids } from '@weir/kernel'
+import type { Connection } from './connection.ts'
 import { isTransient } from './jetstream-errors.ts'
 import type { StreamKeeper } from './stream-keeper.ts'
 
 export interface RetryDeps {
+  readonly connection: Connection
   readonly keeper: StreamKeeper
   readonly clock: Clock
   readonly ids: Ids
@@ -11,6 +13,7 @@ export interface RetryDeps {
 
 /** After this no further attempt begins; a caller with a loop of its own tries again later. */
 const PATIENCE_MS = 4_000
+const RETRY = { afterMs: 1_000 }
 const BACKOFF = { minMs: 50, maxMs: 1_000 }
 
 /**
@@ -21,24 +24,27 @@ const BACKOFF = { minMs: 50, maxMs: 1_000 }
  * @throws OperatingError with `retry` when patience is used up, without it when no attempt helps.
  */
 export const withRetry = async <T>(
-  { keeper, clock, ids }: RetryDeps,
+  { connection, keeper, clock, ids }: RetryDeps,
   attempted: string,
   work: () => Promise<T>,
 ): Promise<T> => {
   const began = clock.now()
   for (let attempt = 1; ; attempt += 1) {
     try {
+      // The library keeps for later what it cannot send now; an outage would grow it without bound.
+      if (!connection.connected()) throw new OperatingError('the server is away', { retry: RETRY })
       return await work()
     } catch (error) {
       if (!isTransient(error)) throw new OperatingError(`cannot ${attempted}`, { cause: error })
       if (clock.now() - began >= PATIENCE_MS) {
         throw new OperatingError(`cannot ${attempted}; the bus does not answer`, {
           cause: error,
-          retry: { afterMs: 1_000 },
+          retry: RETRY,
         })
       }
       // Nobody listening on a stream's subject looks the same as no JetStream at all.
-      if (!(error instanceof errors.TimeoutError)) await keeper.ensure().catch(() => undefined)
+      const looks = connection.connected() && !(error instanceof errors.TimeoutError)
+      if (looks) await keeper.ensure().catch(() => undefined)
       await clock.sleep(backoffMs(BACKOFF, attempt, ids.random()))
     }
   }
