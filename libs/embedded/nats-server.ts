@@ -30,6 +30,7 @@ export interface NatsServer {
 }
 
 const START_DEADLINE_MS = 30_000
+const START_ATTEMPTS = 5
 
 /**
  * Starts nats-server with JetStream on `storeDir`, on 127.0.0.1 only. What JetStream holds is a hint
@@ -41,15 +42,7 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<NatsS
   const storeDir = resolve(options.storeDir)
   mkdirSync(storeDir, { recursive: true })
   if (options.port !== 0) await assertPortFree(options.port, 'nats-server')
-  const port = options.port === 0 ? await freePort() : options.port
-  const child = await startChild({
-    name: basename(storeDir),
-    runDir: dirname(storeDir),
-    program: options.program,
-    args: ['-c', writeConfig(storeDir, port)],
-    stopSignal: 'SIGTERM',
-  })
-  await untilItAnswers(child, port)
+  const { child, port } = await launch(storeDir, options)
   options.onProgress?.(`nats-server: ready on 127.0.0.1:${port}`)
   return {
     url: `nats://127.0.0.1:${port}`,
@@ -58,6 +51,32 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<NatsS
     ended: child.ended,
     stop: () => child.stop(),
     kill: () => child.kill(),
+  }
+}
+
+/** A port that was free may be taken before the server listens on it: then another is tried. */
+const launch = async (
+  storeDir: string,
+  options: NatsServerOptions,
+): Promise<{ child: Child; port: number }> => {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port === 0 ? await freePort() : options.port
+    const child = await startChild({
+      name: basename(storeDir),
+      runDir: dirname(storeDir),
+      program: options.program,
+      args: ['-c', writeConfig(storeDir, port)],
+      stopSignal: 'SIGTERM',
+    })
+    if (await answers(child, port)) return { child, port }
+    const words = child.lastWords()
+    await child.kill()
+    const passes = options.port === 0 && words.includes('address already in use')
+    if (!passes || attempt >= START_ATTEMPTS) {
+      throw new OperatingError(
+        `nats-server did not start on 127.0.0.1:${port} (${await child.ended}); it said:\n${words}`,
+      )
+    }
   }
 }
 
@@ -72,17 +91,12 @@ const writeConfig = (storeDir: string, port: number): string => {
   return file
 }
 
-const untilItAnswers = async (child: Child, port: number): Promise<void> => {
-  const answered = await waitUntil(
+const answers = async (child: Child, port: number): Promise<boolean> => {
+  const inTime = await waitUntil(
     async () => child.how() !== undefined || (await greets(port)),
     START_DEADLINE_MS,
   )
-  if (answered && child.how() === undefined) return
-  await child.kill()
-  throw new OperatingError(
-    `nats-server did not start on 127.0.0.1:${port} (${await child.ended}); ` +
-      `it said:\n${child.lastWords()}`,
-  )
+  return inTime && child.how() === undefined
 }
 
 /** A NATS server speaks first: `INFO {...}`. */

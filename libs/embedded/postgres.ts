@@ -65,7 +65,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<Postgres>
   const isNew = !existsSync(join(dataDir, 'PG_VERSION'))
   if (isNew) {
     options.onProgress?.('PostgreSQL: making the data folder')
-    await makeDataDir(place)
+    await makeDataDir(place, options.settings?.fsync === 'off' ? ['--no-sync'] : [])
   }
   const password = readPassword(place)
   if (options.port !== 0) await assertPortFree(options.port, 'PostgreSQL')
@@ -200,7 +200,7 @@ const readPassword = (place: Place): string => {
 }
 
 /** Runs initdb beside the final place and moves the result there, so a crash leaves no half folder. */
-const makeDataDir = async (place: Place): Promise<void> => {
+const makeDataDir = async (place: Place, flags: readonly string[]): Promise<void> => {
   const fresh = `${place.dataDir}.new`
   rmSync(fresh, { recursive: true, force: true })
   mkdirSync(fresh, { recursive: true, mode: 0o700 })
@@ -208,9 +208,7 @@ const makeDataDir = async (place: Place): Promise<void> => {
   const pwfile = `${fresh}.password`
   writeFileSync(pwfile, `${password}\n`, { mode: 0o600 })
   try {
-    if (place.account !== undefined) {
-      for (const path of [fresh, pwfile]) chownSync(path, place.account.uid, place.account.gid)
-    }
+    giveTo(place.account, [fresh, pwfile])
     const args = ['-D', fresh, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${pwfile}`]
     args.push(
       '--encoding=UTF8',
@@ -218,12 +216,25 @@ const makeDataDir = async (place: Place): Promise<void> => {
       '--locale=C.UTF-8',
       '--no-instructions',
     )
-    await runToEnd(place, args)
+    await runToEnd(place, [...args, ...flags])
     writeFileSync(passwordFile(place), `${password}\n`, { mode: 0o600 })
     rmSync(place.dataDir, { recursive: true, force: true })
     renameSync(fresh, place.dataDir)
   } finally {
     rmSync(pwfile, { force: true })
+  }
+}
+
+const giveTo = (account: Account | undefined, paths: readonly string[]): void => {
+  if (account === undefined) return
+  try {
+    for (const path of paths) chownSync(path, account.uid, account.gid)
+  } catch (cause) {
+    throw new OperatingError(
+      `cannot give ${paths[0]} to the user ${account.name}, and PostgreSQL refuses to run as root; ` +
+        'run weir as an ordinary user, or set DATABASE_URL to a server of your own',
+      { cause },
+    )
   }
 }
 

@@ -1,5 +1,5 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
 import { OperatingError } from '@weir/kernel'
 
 /** The account a server runs as where root may not. */
@@ -88,7 +88,8 @@ const setprivPath = (): string | undefined =>
   ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => {
     try {
       accessSync(path, constants.X_OK)
-      return true
+      // BusyBox has one by that name which lacks what we need.
+      return basename(realpathSync(path)) === 'setpriv'
     } catch {
       return false
     }

@@ -19,7 +19,11 @@ afterEach(async () => {
 })
 
 const start = async (port = 0): Promise<Postgres> => {
-  const server = await startPostgres({ dataDir: join(folder, 'pg'), port })
+  const server = await startPostgres({
+    dataDir: join(folder, 'pg'),
+    port,
+    settings: { fsync: 'off' },
+  })
   running.push(server)
   return server
 }
