@@ -33,7 +33,7 @@ export const handle = async (
   const mark = url.indexOf('?')
   const path = mark === -1 ? url : url.slice(0, mark)
   const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1))
-  const user = userOf(handling.tokens, request)
+  const user = impersonated(handling.rbac, request, userOf(handling.tokens, request))
   const { lie, stale } = misfortune
   const method = request.method ?? 'GET'
   const exchange: Exchange = { request, response, method, path, query, user, lie, stale }
@@ -62,6 +62,23 @@ const userOf = (tokens: Tokens, request: IncomingMessage): User => {
     return user
   }
   return certified(request) ?? anonymous
+}
+
+/** `kubectl --as`: another user in one's place, for those who may. */
+const impersonated = (rbac: Rbac, request: IncomingMessage, user: User): User => {
+  const name = request.headers['impersonate-user']
+  if (typeof name !== 'string') return user
+  const act = { verb: 'impersonate', group: '', subresource: '', namespace: '' }
+  refuseUnlessAllowed(rbac, user, { ...act, resource: 'users', name })
+  const given = request.headersDistinct['impersonate-group'] ?? []
+  for (const group of given)
+    refuseUnlessAllowed(rbac, user, { ...act, resource: 'groups', name: group })
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name)
+  const implied =
+    account === null || given.length > 0
+      ? []
+      : ['system:serviceaccounts', `system:serviceaccounts:${account[1] ?? ''}`]
+  return { name, groups: [...given, ...implied, 'system:authenticated'] }
 }
 
 const knownSockets = new WeakMap<object, User>()

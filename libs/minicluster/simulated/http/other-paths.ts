@@ -1,3 +1,4 @@
+import { notImplemented } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
 import type { JsonObject } from '../object.ts'
 import {
@@ -27,6 +28,7 @@ interface Known {
 export const answerOther = (known: Known, exchange: Exchange): void => {
   const { path, response } = exchange
   if (isPublic(path) && !path.startsWith('/version')) return sendPlain(response, 200, 'ok')
+  if (path === '/openapi/v2') throw notImplemented('OpenAPI v2; /openapi/v3 is served')
   const { registry } = known.cluster
   if (path === '/api' || path === '/apis') {
     if (asksForAll(exchange)) return sendAll(exchange, aggregated(registry, path === '/api'))

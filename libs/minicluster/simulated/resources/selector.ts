@@ -132,8 +132,5 @@ const fieldReader = (resource: ResourceType, field: string): ((object: KubeObjec
     return (object) => object.metadata.namespace ?? ''
   const own = resource.selectable[field]
   if (own !== undefined) return own
-  throw badRequest(
-    `Unable to find "${resource.apiVersion}, Resource=${resource.plural}" that match label selector ` +
-      `"", field selector "${field}": field label not supported: ${field}`,
-  )
+  throw badRequest(`field label not supported: ${field}`)
 }

@@ -9,17 +9,23 @@ import { stdout } from 'node:process'
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
-const wanted: Readonly<Record<string, RegExp>> = {
+/** The definitions wanted of each file, without `io.k8s.api.` or `io.k8s.apimachinery.pkg.apis.`. */
+const wanted: Readonly<Record<string, string>> = {
   api__v1:
-    /\.core\.v1\.(Namespace|Service|Node|Pod|Endpoints|Event|ServiceAccount|ConfigMap|Secret|Binding)$|\.meta\.v1\.(Status|DeleteOptions)$/,
-  apis__apps__v1: /\.apps\.v1\.Deployment$|\.autoscaling\.v1\.Scale$/,
-  'apis__authentication.k8s.io__v1': /\.v1\.(TokenRequest|TokenReview|SelfSubjectReview)$/,
+    'core.v1.Namespace core.v1.Service core.v1.Node core.v1.Pod core.v1.Endpoints core.v1.Event ' +
+    'core.v1.ServiceAccount core.v1.ConfigMap core.v1.Secret core.v1.Binding ' +
+    'authentication.v1.TokenRequest meta.v1.Status meta.v1.DeleteOptions',
+  apis__apps__v1: 'apps.v1.Deployment autoscaling.v1.Scale',
+  'apis__authentication.k8s.io__v1':
+    'authentication.v1.TokenReview authentication.v1.SelfSubjectReview',
   'apis__authorization.k8s.io__v1':
-    /\.v1\.(SelfSubjectAccessReview|SelfSubjectRulesReview|SubjectAccessReview|LocalSubjectAccessReview)$/,
-  'apis__coordination.k8s.io__v1': /\.v1\.Lease$/,
-  'apis__discovery.k8s.io__v1': /\.v1\.EndpointSlice$/,
-  'apis__events.k8s.io__v1': /\.events\.v1\.Event$/,
-  'apis__rbac.authorization.k8s.io__v1': /\.v1\.(Role|RoleBinding|ClusterRole|ClusterRoleBinding)$/,
+    'authorization.v1.SelfSubjectAccessReview authorization.v1.SelfSubjectRulesReview ' +
+    'authorization.v1.SubjectAccessReview authorization.v1.LocalSubjectAccessReview',
+  'apis__coordination.k8s.io__v1': 'coordination.v1.Lease',
+  'apis__discovery.k8s.io__v1': 'discovery.v1.EndpointSlice',
+  'apis__events.k8s.io__v1': 'events.v1.Event',
+  'apis__rbac.authorization.k8s.io__v1':
+    'rbac.v1.Role rbac.v1.RoleBinding rbac.v1.ClusterRole rbac.v1.ClusterRoleBinding',
 }
 
 const isRecord = (value: unknown): value is Record<string, Json> =>
@@ -39,6 +45,9 @@ const referencesIn = (value: Json): string[] => {
   return [...own, ...Object.values(value).flatMap(referencesIn)]
 }
 
+const fullName = (name: string): string =>
+  name.startsWith('meta.') ? `io.k8s.apimachinery.pkg.apis.${name}` : `io.k8s.api.${name}`
+
 const readSchemas = (folder: string, name: string): Record<string, Json> => {
   const parsed: unknown = JSON.parse(readFileSync(join(folder, `${name}_openapi.json`), 'utf8'))
   const components = isRecord(parsed) ? parsed['components'] : undefined
@@ -48,9 +57,10 @@ const readSchemas = (folder: string, name: string): Record<string, Json> => {
 
 const extract = (folder: string): Record<string, Json> => {
   const kept: Record<string, Json> = {}
-  for (const [name, pattern] of Object.entries(wanted)) {
-    const schemas = readSchemas(folder, name)
-    const queue = Object.keys(schemas).filter((key) => pattern.test(key))
+  for (const [file, names] of Object.entries(wanted)) {
+    const schemas = readSchemas(folder, file)
+    const queue = names.split(' ').map(fullName)
+    for (const name of queue) if (!(name in schemas)) throw new Error(`${file} has no ${name}`)
     for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
       const schema = schemas[key]
       if (schema === undefined || key in kept) continue
