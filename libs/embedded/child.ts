@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -65,6 +66,7 @@ const DEFAULT_GRACE_MS = 10_000
 /** Starts a server, after ending one of the same name in `runDir` that outlived its owner. */
 export const startChild = async (options: ChildOptions): Promise<Child> => {
   const { name, runDir, program, stopSignal } = options
+  if (!existsSync(program)) throw new OperatingError(`cannot start ${name}: there is no ${program}`)
   mkdirSync(runDir, { recursive: true })
   await endOrphan(runDir, name, stopSignal)
   const plan = planLaunch(program, options.args, {

@@ -82,7 +82,8 @@ test('a second start on the same folder names the process that has it', async ()
 test('the server ends when the process that started it is killed, and starts again', async () => {
   const script = `
     const { startPostgres } = await import(${JSON.stringify(join(import.meta.dirname, 'index.ts'))})
-    const server = await startPostgres({ dataDir: ${JSON.stringify(join(folder, 'pg'))}, port: 0 })
+    const dataDir = ${JSON.stringify(join(folder, 'pg'))}
+    const server = await startPostgres({ dataDir, port: 0, settings: { fsync: 'off' } })
     console.log(server.pid)
     setInterval(() => {}, 1000)`
   const owner = spawn(process.execPath, ['--input-type=module', '-e', script])

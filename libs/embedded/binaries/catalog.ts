@@ -31,8 +31,9 @@ const KUBERNETES = '1.36.3'
 const ETCD = '3.6.8'
 const NATS = '2.15.1'
 
-const kubernetes = (name: string): Binary => ({
+const kubernetes = (name: string, atLeast?: string): Binary => ({
   version: KUBERNETES,
+  ...(atLeast === undefined ? {} : { atLeast }),
   variable: `WEIR_${name.toUpperCase().replaceAll('-', '_')}`,
   release: (os, arch) => {
     const url = `https://dl.k8s.io/release/v${KUBERNETES}/bin/${os}/${arch}/${name}`
@@ -59,12 +60,14 @@ export const BINARIES: Readonly<Record<BinaryName, Binary>> = {
   etcd: {
     version: ETCD,
     variable: 'WEIR_ETCD',
+    atLeast: '3.5.0',
     release: (os, arch) =>
       githubRelease('etcd-io/etcd', ETCD, `etcd-v${ETCD}-${os}-${arch}.tar.gz`),
     fallback: 'go',
   },
-  'kube-apiserver': kubernetes('kube-apiserver'),
-  'kube-controller-manager': kubernetes('kube-controller-manager'),
+  // The Service CIDR as an object, and the controller that keeps it, are settled since 1.33.
+  'kube-apiserver': kubernetes('kube-apiserver', '1.33.0'),
+  'kube-controller-manager': kubernetes('kube-controller-manager', '1.33.0'),
   'kube-proxy': kubernetes('kube-proxy'),
   kubectl: kubernetes('kubectl'),
 }

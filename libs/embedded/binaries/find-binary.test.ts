@@ -10,7 +10,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-const program = (path: string, version = '2.15.1'): string => {
+const program = (path: string, version = '9.0.0'): string => {
   const file = join(root, path)
   mkdirSync(dirname(file), { recursive: true })
   writeFileSync(file, `#!/bin/sh\necho "nats-server: v${version}"\n`)
