@@ -96,11 +96,14 @@ export const wasModified =
 export const invalid = (s: Subject, name: string, causes: readonly Cause[]): ApiError => {
   const lines = causes.map((cause) => `${cause.field}: ${cause.message}`)
   const text = lines.length === 1 ? (lines[0] ?? '') : `[${lines.join(', ')}]`
-  return new ApiError(`${s.kind}${s.group === '' ? '' : `.${s.group}`} "${name}" is invalid: ${text}`, {
-    code: 422,
-    reason: 'Invalid',
-    details: { name, ...(s.group === '' ? {} : { group: s.group }), kind: s.kind, causes },
-  })
+  return new ApiError(
+    `${s.kind}${s.group === '' ? '' : `.${s.group}`} "${name}" is invalid: ${text}`,
+    {
+      code: 422,
+      reason: 'Invalid',
+      details: { name, ...(s.group === '' ? {} : { group: s.group }), kind: s.kind, causes },
+    },
+  )
 }
 
 export const forbidden = (s: Subject, name: string, why: string): ApiError =>
@@ -185,7 +188,11 @@ export const duplicate = (field: string, value: unknown): Cause => ({
   field,
 })
 
-export const notSupported = (field: string, value: string, supported: readonly string[]): Cause => ({
+export const notSupported = (
+  field: string,
+  value: string,
+  supported: readonly string[],
+): Cause => ({
   reason: 'FieldValueNotSupported',
   message: `Unsupported value: "${value}": supported values: ${supported
     .map((one) => `"${one}"`)

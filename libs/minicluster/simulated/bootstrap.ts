@@ -1,5 +1,5 @@
 import type { Cluster } from './cluster.ts'
-import type { Json, JsonObject } from './object.ts'
+import { asText, type Json, type JsonObject } from './object.ts'
 import { decodeObject } from './write/decode-object.ts'
 import { create, keyAt } from './write/write.ts'
 
@@ -104,11 +104,11 @@ const first: readonly JsonObject[] = [
 ]
 
 const placeOf = (cluster: Cluster, object: JsonObject) => {
-  const [version = '', group = ''] = String(object['apiVersion']).split('/').reverse()
+  const [version = '', group = ''] = asText(object['apiVersion']).split('/').reverse()
   const resource = cluster.registry.all.find(
     (one) => one.kind === object['kind'] && one.group === group && one.version === version,
   )
-  if (resource === undefined) throw new Error(`no resource for ${String(object['kind'])}`)
+  if (resource === undefined) throw new Error(`no resource for ${asText(object['kind'])}`)
   return resource
 }
 

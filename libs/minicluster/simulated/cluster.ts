@@ -38,7 +38,4 @@ const letters = 'bcdfghjklmnpqrstvwxz2456789'
 
 /** The random end of a generated name: five letters that spell nothing rude. */
 export const randomSuffix = (ids: Ids, length = 5): string =>
-  Array.from(
-    { length },
-    () => letters[Math.floor(ids.random() * letters.length)] ?? 'x',
-  ).join('')
+  Array.from({ length }, () => letters[Math.floor(ids.random() * letters.length)] ?? 'x').join('')

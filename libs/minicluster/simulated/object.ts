@@ -70,6 +70,10 @@ export const textAt = (value: Json | undefined, ...path: readonly string[]): str
   return typeof found === 'string' ? found : ''
 }
 
+/** A scalar as text; anything else as JSON. */
+export const asText = (value: Json | undefined): string =>
+  typeof value === 'string' ? value : JSON.stringify(value ?? '')
+
 export const listAt = (value: Json | undefined, ...path: readonly string[]): Json[] => {
   const found = at(value, ...path)
   return Array.isArray(found) ? found : []
@@ -83,7 +87,9 @@ export const sameJson = (a: Json | undefined, b: Json | undefined): boolean => {
   if (a === b) return true
   if (Array.isArray(a)) {
     return (
-      Array.isArray(b) && a.length === b.length && a.every((item, index) => sameJson(item, b[index]))
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => sameJson(item, b[index]))
     )
   }
   if (!isObject(a) || !isObject(b)) return false
@@ -95,7 +101,3 @@ export const sameJson = (a: Json | undefined, b: Json | undefined): boolean => {
 /** The instant as Kubernetes writes it, to the second. */
 export const timestamp = (millis: number): string =>
   `${new Date(millis).toISOString().slice(0, 19)}Z`
-
-/** The instant as Kubernetes writes a MicroTime. */
-export const microTimestamp = (millis: number): string =>
-  `${new Date(millis).toISOString().slice(0, 23)}000Z`

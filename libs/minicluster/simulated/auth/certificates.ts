@@ -27,53 +27,52 @@ export const keepCertificates = async (folder: string, now: number): Promise<Cer
   return made
 }
 
-const makeCertificates = async (now: number): Promise<Certificates> => {
-  const life = {
+const validFrom = (now: number) =>
+  ({
     keyType: 'ec',
     algorithm: 'sha256',
     // An hour back, for a client whose clock is a little behind.
     notBeforeDate: new Date(now - 3_600_000),
     notAfterDate: new Date(now + tenYears),
-  } as const
+  }) as const
+
+type Subject = Parameters<typeof generate>[0]
+type Extensions = NonNullable<Parameters<typeof generate>[1]>['extensions']
+
+const makeCertificates = async (now: number): Promise<Certificates> => {
   const ca = await generate([{ name: 'commonName', value: 'minicluster' }], {
-    ...life,
+    ...validFrom(now),
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true, digitalSignature: true, critical: true },
-    ],
-  })
-  const signer = { key: ca.private, cert: ca.cert }
-  const server = await generate([{ name: 'commonName', value: 'kube-apiserver' }], {
-    ...life,
-    ca: signer,
-    extensions: [
-      { name: 'basicConstraints', cA: false },
-      { name: 'keyUsage', digitalSignature: true },
-      { name: 'extKeyUsage', serverAuth: true },
       {
-        name: 'subjectAltName',
-        altNames: [
-          { type: 7, ip: '127.0.0.1' },
-          { type: 2, value: 'localhost' },
-          { type: 2, value: 'kubernetes.default.svc' },
-        ],
+        name: 'keyUsage',
+        keyCertSign: true,
+        cRLSign: true,
+        digitalSignature: true,
+        critical: true,
       },
     ],
   })
-  const admin = await generate(
+  const issue = (subject: Subject, extensions: Extensions) =>
+    generate(subject, {
+      ...validFrom(now),
+      ca: { key: ca.private, cert: ca.cert },
+      extensions: [
+        { name: 'basicConstraints', cA: false },
+        { name: 'keyUsage', digitalSignature: true },
+        ...(extensions ?? []),
+      ],
+    })
+  const server = await issue(
+    [{ name: 'commonName', value: 'kube-apiserver' }],
+    [{ name: 'extKeyUsage', serverAuth: true }, serverNames],
+  )
+  const admin = await issue(
     [
       { shortName: 'O', value: 'system:masters' },
       { name: 'commonName', value: 'kubernetes-admin' },
     ],
-    {
-      ...life,
-      ca: signer,
-      extensions: [
-        { name: 'basicConstraints', cA: false },
-        { name: 'keyUsage', digitalSignature: true },
-        { name: 'extKeyUsage', clientAuth: true },
-      ],
-    },
+    [{ name: 'extKeyUsage', clientAuth: true }],
   )
   const token = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return {
@@ -84,6 +83,15 @@ const makeCertificates = async (now: number): Promise<Certificates> => {
     adminKey: admin.private,
     tokenKey: token.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
+}
+
+const serverNames: NonNullable<Extensions>[number] = {
+  name: 'subjectAltName',
+  altNames: [
+    { type: 7, ip: '127.0.0.1' },
+    { type: 2, value: 'localhost' },
+    { type: 2, value: 'kubernetes.default.svc' },
+  ],
 }
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')

@@ -1,5 +1,5 @@
 import type { Cluster } from '../cluster.ts'
-import { type Json, type KubeObject, listAt, textAt } from '../object.ts'
+import { asText, type Json, type KubeObject, listAt, textAt } from '../object.ts'
 import type { Act, User } from './user.ts'
 
 /** Tells whether roles and bindings grant an act; `system:masters` may do everything. */
@@ -77,6 +77,6 @@ const grantsResource = (resources: readonly Json[], act: Act): boolean => {
 
 const grantsPath = (paths: readonly Json[], path: string): boolean =>
   paths.some((one) => {
-    const text = String(one)
+    const text = asText(one)
     return text.endsWith('*') ? path.startsWith(text.slice(0, -1)) : path === text
   })

@@ -105,7 +105,8 @@ const deletePod = (cluster: Cluster, pod: KubeObject): void => {
 const createPod = (cluster: Cluster, deployment: KubeObject, hash: string): void => {
   const { name, namespace, uid = '' } = deployment.metadata
   const template = at(deployment, 'spec', 'template')
-  const metadata: JsonObject = isObject(template) && isObject(template['metadata']) ? template['metadata'] : {}
+  const metadata: JsonObject =
+    isObject(template) && isObject(template['metadata']) ? template['metadata'] : {}
   const labels = isObject(metadata['labels']) ? metadata['labels'] : {}
   const body: JsonObject = {
     metadata: {

@@ -85,7 +85,8 @@ const reconcile = (cluster: Cluster, owners: Owners, service: Service): void => 
   for (const { object } of cluster.table(pods).values()) {
     if (object.metadata.namespace !== namespace) continue
     const labels = object.metadata.labels ?? {}
-    if (Object.entries(selector).every(([key, value]) => labels[key] === value)) selected.push(object)
+    if (Object.entries(selector).every(([key, value]) => labels[key] === value))
+      selected.push(object)
   }
   const wanted = groupEndpoints(service, selected)
   for (const [index, content] of wanted.entries())

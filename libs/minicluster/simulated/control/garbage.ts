@@ -21,7 +21,8 @@ export const startGarbageCollector = (cluster: Cluster, owners: Owners): (() => 
     const [tableName = '', key = ''] = place.split(' ')
     const resource = resources.get(tableName)
     const stored = cluster.store.table(tableName).get(key)
-    if (resource !== undefined && stored !== undefined) settle(cluster, owners, { resource, stored })
+    if (resource !== undefined && stored !== undefined)
+      settle(cluster, owners, { resource, stored })
   })
   const observe = (name: string, change: Change): void => {
     const { uid, deletionTimestamp, finalizers = [] } = change.now.object.metadata

@@ -25,7 +25,8 @@ export const startNamespaces = (cluster: Cluster): (() => void) => {
       if (one === table) return keys.mark(change.now.key)
       const { namespace } = change.now.object.metadata
       const left = change.type === 'DELETED' && namespace !== undefined
-      if (left && (terminating.has(namespace) || one.name === 'serviceaccounts')) keys.mark(namespace)
+      if (left && (terminating.has(namespace) || one.name === 'serviceaccounts'))
+        keys.mark(namespace)
     }),
   )
   for (const { key } of table.values()) keys.mark(key)

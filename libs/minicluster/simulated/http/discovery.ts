@@ -94,8 +94,7 @@ export const coreVersions = (server: string): JsonObject => ({
   ],
 })
 
-export const aggregatedType =
-  'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+export const aggregatedType = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
 /** Everything in one answer, for clients that ask `/api` or `/apis` for it. */
 export const aggregated = (registry: Registry, core: boolean): JsonObject => ({
@@ -125,7 +124,11 @@ const aggregatedResources = (registry: Registry, group: string, version: string)
       categories: [...one.categories],
       subresources: one.subresources.map((sub) => ({
         subresource: sub.name,
-        responseKind: { group: sub.group ?? group, version: sub.version ?? version, kind: sub.kind },
+        responseKind: {
+          group: sub.group ?? group,
+          version: sub.version ?? version,
+          kind: sub.kind,
+        },
         verbs: [...sub.verbs],
       })),
     }))

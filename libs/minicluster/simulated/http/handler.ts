@@ -1,7 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { forbidden, methodNotAllowed, noSuchResource, notImplemented, unauthorized } from '../api-error.ts'
-import { Rbac } from '../auth/rbac.ts'
+import {
+  forbidden,
+  methodNotAllowed,
+  noSuchResource,
+  notImplemented,
+  unauthorized,
+} from '../api-error.ts'
+import type { Rbac } from '../auth/rbac.ts'
 import type { Tokens } from '../auth/tokens.ts'
 import { type Act, anonymous, type User } from '../auth/user.ts'
 import type { ResourceType } from '../resources/resource.ts'
@@ -90,7 +96,8 @@ const certified = ({ socket }: IncomingMessage): User | undefined => {
   const { subject } = socket.getPeerCertificate()
   if (subject?.CN === undefined) return undefined
   const organizations: readonly string[] = [subject.O ?? []].flat()
-  const user = { name: String(subject.CN), groups: [...organizations, 'system:authenticated'] }
+  const name = [subject.CN].flat()[0] ?? ''
+  const user = { name, groups: [...organizations, 'system:authenticated'] }
   knownSockets.set(socket, user)
   return user
 }
@@ -102,12 +109,17 @@ const refuseUnlessAllowed = (rbac: Rbac, user: User, act: Act): void => {
   if (act.path !== undefined)
     throw forbidden({ group: '', plural: '', kind: '' }, '', refusal(user, act))
   const plural = act.subresource === '' ? act.resource : `${act.resource}/${act.subresource}`
-  throw forbidden({ group: act.group, plural: act.resource, kind: '' }, act.name, refusal(user, { ...act, resource: plural }))
+  throw forbidden(
+    { group: act.group, plural: act.resource, kind: '' },
+    act.name,
+    refusal(user, { ...act, resource: plural }),
+  )
 }
 
 const refusal = (user: User, act: Act): string => {
   if (act.path !== undefined) return `User "${user.name}" cannot ${act.verb} path "${act.path}"`
-  const scope = act.namespace === '' ? 'at the cluster scope' : `in the namespace "${act.namespace}"`
+  const scope =
+    act.namespace === '' ? 'at the cluster scope' : `in the namespace "${act.namespace}"`
   return (
     `User "${user.name}" cannot ${act.verb} resource "${act.resource}" in API group ` +
     `"${act.group}" ${scope}`
@@ -204,7 +216,11 @@ const answerObject = async (
 const watchOne = (
   handling: Handling,
   exchange: Exchange,
-  { resource, namespace, name }: { resource: ResourceType; namespace: string | undefined; name: string },
+  {
+    resource,
+    namespace,
+    name,
+  }: { resource: ResourceType; namespace: string | undefined; name: string },
 ): void => {
   exchange.query.append('fieldSelector', `metadata.name=${name}`)
   answerWatch(handling, exchange, readSelection(resource, namespace, exchange.query))
@@ -221,7 +237,8 @@ const answerSubresource = async (
   const place = { resource, namespace: namespaceOf(target), name }
   const known = resource.subresources.some((one) => one.name === subresource)
   if (!known) {
-    if (resource.kind === 'Pod' && podExtras.has(subresource)) throw notImplemented(`pods/${subresource}`)
+    if (resource.kind === 'Pod' && podExtras.has(subresource))
+      throw notImplemented(`pods/${subresource}`)
     throw noSuchResource()
   }
   if (subresource === 'scale') return answerScale(cluster, exchange, place)

@@ -1,6 +1,13 @@
 import { badRequest, notImplemented, notFound, unsupportedMediaType } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
-import { isObject, type Json, type JsonObject, type KubeObject, timestamp } from '../object.ts'
+import {
+  asText,
+  isObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  timestamp,
+} from '../object.ts'
 import { applyConfiguration } from '../patch/apply.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'
 import { mergePatch } from '../patch/merge.ts'
@@ -11,14 +18,7 @@ import { shapeOf } from '../schema/shape.ts'
 import type { Stored } from '../storage/table.ts'
 import { decodeObject, type FieldValidation, inVersion } from '../write/decode-object.ts'
 import { readRemoveOptions, remove, type Removed } from '../write/remove.ts'
-import {
-  create,
-  find,
-  keyAt,
-  type Place,
-  update,
-  type WriteOptions,
-} from '../write/write.ts'
+import { create, find, keyAt, type Place, update, type WriteOptions } from '../write/write.ts'
 import { type Exchange, mediaType, parseJson, parseYamlText, sendJson, warn } from './exchange.ts'
 import { readBody, readJson } from './exchange.ts'
 import { readSelection, sendStored } from './read.ts'
@@ -159,8 +159,7 @@ const applyPatch = (cluster: Cluster, exchange: Exchange, request: PatchRequest)
   const whole = { ...merged, kind: resource.kind, apiVersion: resource.apiVersion }
   const { object } = decodeObject(resource, whole, 'Ignore')
   object.metadata.name = place.name
-  if (live !== undefined)
-    return { stored: update(cluster, place, object, options), created: false }
+  if (live !== undefined) return { stored: update(cluster, place, object, options), created: false }
   return { stored: create(cluster, place, object, options), created: true }
 }
 
@@ -192,7 +191,7 @@ const refuseOtherName = (applied: JsonObject, place: Place): void => {
   const { name } = metadata
   if (name !== undefined && name !== place.name)
     throw badRequest(
-      `the name of the object (${String(name)}) does not match the name on the URL (${place.name})`,
+      `the name of the object (${asText(name)}) does not match the name on the URL (${place.name})`,
     )
 }
 

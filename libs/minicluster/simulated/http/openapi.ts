@@ -27,12 +27,13 @@ const reference = (definition: string): JsonObject => ({
   $ref: `#/components/schemas/${definition}`,
 })
 
-const operation = (resource: ResourceType, action: string, types: readonly string[]): JsonObject => {
+const operation = (
+  resource: ResourceType,
+  action: string,
+  types: readonly string[],
+): JsonObject => {
   const { group, version, kind, definition } = resource
-  const schema =
-    action === 'patch'
-      ? { type: 'object' }
-      : reference(definition)
+  const schema = action === 'patch' ? { type: 'object' } : reference(definition)
   return {
     'x-kubernetes-action': action,
     'x-kubernetes-group-version-kind': { group, version, kind },
@@ -91,7 +92,8 @@ const reached = (names: readonly string[]): JsonObject => {
     if (schema === undefined || name in found) continue
     found[name] = schema
     const text = JSON.stringify(schema)
-    for (const match of text.matchAll(/#\/components\/schemas\/([^"]+)/g)) queue.push(match[1] ?? '')
+    for (const match of text.matchAll(/#\/components\/schemas\/([^"]+)/g))
+      queue.push(match[1] ?? '')
   }
   return found
 }

@@ -89,9 +89,10 @@ export const answerList = (
       : pages.resume(token)
   const limit = Number(query.get('limit') ?? 0)
   if (!Number.isInteger(limit) || limit < 0) throw badRequest('limit: must be a positive number')
-  const found = selection.plain && selection.namespace === undefined
-    ? start.objects
-    : start.objects.filter((one) => selection.matches(one.object))
+  const found =
+    selection.plain && selection.namespace === undefined
+      ? start.objects
+      : start.objects.filter((one) => selection.matches(one.object))
   const rest = start.from === 0 ? found : found.slice(start.from)
   const page = limit > 0 && rest.length > limit ? rest.slice(0, limit) : rest
   const metadata: JsonObject = { resourceVersion: String(start.revision) }

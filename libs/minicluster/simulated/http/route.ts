@@ -19,7 +19,8 @@ export type ResourceRoute = Extract<Route, { kind: 'resource' }>
  * no namespace, but its subresources are told from resources in it by name.
  */
 export const parseRoute = (path: string): Route => {
-  const parts = path.split('/').slice(1).map(decodeURIComponent)
+  const raw = path.split('/').slice(1)
+  const parts = path.includes('%') ? raw.map(decodeURIComponent) : raw
   if (parts.at(-1) === '') parts.pop()
   const [root, ...rest] = parts
   if (root === 'api' && rest.length >= 2) return inGroup('', rest[0] ?? '', rest.slice(1))

@@ -55,10 +55,7 @@ const serve = async (faults: FaultPlan, answer: Answer, pair: Pair): Promise<voi
     if (misfortune.lose) cutInsteadOfAnswering(response)
     await answer(request, response, misfortune)
   } catch (error) {
-    sendError(
-      response,
-      error instanceof ApiError ? error : internalError(explainError(error)),
-    )
+    sendError(response, error instanceof ApiError ? error : internalError(explainError(error)))
   }
 }
 

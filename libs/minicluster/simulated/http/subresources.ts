@@ -28,9 +28,17 @@ export const answerBinding = async (
   const pod = find(cluster, place).object
   const bound = textAt(pod, 'spec', 'nodeName')
   if (bound !== '')
-    throw conflict(place.resource, place.name, `pod ${place.name} is already assigned to node "${bound}"`)
+    throw conflict(
+      place.resource,
+      place.name,
+      `pod ${place.name} is already assigned to node "${bound}"`,
+    )
   if (pod.metadata.deletionTimestamp !== undefined)
-    throw conflict(place.resource, place.name, `pod ${place.name} is being deleted, cannot be assigned to a host`)
+    throw conflict(
+      place.resource,
+      place.name,
+      `pod ${place.name} is being deleted, cannot be assigned to a host`,
+    )
   const draft = copyOf(pod)
   const now = timestamp(cluster.clock.now())
   const conditions = listAt(pod, 'status', 'conditions').filter(
@@ -41,7 +49,13 @@ export const answerBinding = async (
   draft['status'] = { ...objectAt(pod, 'status'), conditions: [...conditions, scheduled] }
   const options = readWriteOptions(exchange.query)
   if (!options.dryRun) cluster.store.put(cluster.table(place.resource), draft)
-  sendJson(exchange, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 })
+  sendJson(exchange, 201, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    code: 201,
+  })
 }
 
 const objectAt = (object: KubeObject, field: string): JsonObject => {

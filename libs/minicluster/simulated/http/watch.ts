@@ -159,9 +159,8 @@ class Stream {
   bookmark(annotations: Record<string, string>): void {
     const { resource } = this.#selection
     const resourceVersion = String(this.#context.cluster.store.revision)
-    const metadata = Object.keys(annotations).length === 0
-      ? { resourceVersion }
-      : { resourceVersion, annotations }
+    const metadata =
+      Object.keys(annotations).length === 0 ? { resourceVersion } : { resourceVersion, annotations }
     const object: JsonObject =
       this.#form.as === 'table'
         ? { ...this.#table([]), metadata: { resourceVersion } }

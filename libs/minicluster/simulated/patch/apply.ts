@@ -35,17 +35,21 @@ export const applyConfiguration = (
   const mine = entries.find((one) => one.manager === options.manager)
   const others = entries.filter((one) => one !== mine)
   const taken = others.flatMap((one) =>
-    overlaps({ shape, live: live ?? {}, applied: bare }, fields, one.fieldsV1 ?? {}).map((path) => ({
-      manager: one.manager ?? '',
-      path,
-    })),
+    overlaps({ shape, live: live ?? {}, applied: bare }, fields, one.fieldsV1 ?? {}).map(
+      (path) => ({
+        manager: one.manager ?? '',
+        path,
+      }),
+    ),
   )
   if (taken.length > 0 && !options.force) throw conflictWith(taken)
   const dropped = subtract(mine?.fieldsV1 ?? {}, [fields, ...others.map((o) => o.fieldsV1 ?? {})])
   const base: Json = live === undefined ? {} : removeFields(shape, live, dropped)
   const merged = mergeApplied(shape, base, bare)
   const result = isObject(merged) ? merged : {}
-  const losers = options.force ? others.map((one) => ({ ...one, fieldsV1: subtract(one.fieldsV1 ?? {}, [fields]) })) : others
+  const losers = options.force
+    ? others.map((one) => ({ ...one, fieldsV1: subtract(one.fieldsV1 ?? {}, [fields]) }))
+    : others
   const metadata = isObject(result['metadata']) ? result['metadata'] : {}
   const entry = {
     manager: options.manager,
@@ -63,8 +67,14 @@ export const applyConfiguration = (
 const withoutIdentity = (applied: JsonObject): JsonObject => {
   const { apiVersion: _version, kind: _kind, metadata, ...rest } = applied
   if (!isObject(metadata)) return rest
-  const { name: _n, namespace: _ns, uid: _u, resourceVersion: _rv, managedFields: _m, ...own } =
-    metadata
+  const {
+    name: _n,
+    namespace: _ns,
+    uid: _u,
+    resourceVersion: _rv,
+    managedFields: _m,
+    ...own
+  } = metadata
   return Object.keys(own).length === 0 ? rest : { ...rest, metadata: own }
 }
 
@@ -76,8 +86,7 @@ const childShape = (shape: Shape, key: string): Shape => {
 const anything: Shape = { type: 'scalar', of: 'any' }
 
 const isAtomic = (shape: Shape): boolean =>
-  shape.type === 'scalar' ||
-  (shape.type === 'list' ? shape.listType === 'atomic' : shape.atomic)
+  shape.type === 'scalar' || (shape.type === 'list' ? shape.listType === 'atomic' : shape.atomic)
 
 /** The identity of an item of a `map` or `set` list, as `fieldsV1` writes it. */
 const identityOf = (shape: ListShape, item: Json): string => {

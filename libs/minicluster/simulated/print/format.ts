@@ -1,5 +1,5 @@
 import type { Column } from '../resources/resource.ts'
-import { isObject, type Json, type KubeObject, textAt } from '../object.ts'
+import { asText, isObject, type Json, type KubeObject, textAt } from '../object.ts'
 
 /** A span as kubectl shows ages; upstream's `HumanDuration`. */
 export const humanDuration = (millis: number): string => {
@@ -32,7 +32,7 @@ export const orNone = (text: string): string => (text === '' ? '<none>' : text)
 export const labelText = (labels: Json | undefined): string => {
   if (!isObject(labels)) return '<none>'
   const keys = Object.keys(labels).sort()
-  return orNone(keys.map((key) => `${key}=${String(labels[key])}`).join(','))
+  return orNone(keys.map((key) => `${key}=${asText(labels[key])}`).join(','))
 }
 
 /** At most three, then how many more there are. */

@@ -3,7 +3,9 @@ import type { Column } from '../resources/resource.ts'
 import { ageColumn, column, nameColumn, orNone } from './format.ts'
 
 const statusText = (object: KubeObject): string => {
-  const ready = listAt(object, 'status', 'conditions').find((one) => textAt(one, 'type') === 'Ready')
+  const ready = listAt(object, 'status', 'conditions').find(
+    (one) => textAt(one, 'type') === 'Ready',
+  )
   const shown =
     ready === undefined ? 'Unknown' : textAt(ready, 'status') === 'True' ? 'Ready' : 'NotReady'
   return at(object, 'spec', 'unschedulable') === true ? `${shown},SchedulingDisabled` : shown

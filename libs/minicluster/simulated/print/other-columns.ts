@@ -1,10 +1,10 @@
-import { at, type Json, type KubeObject, listAt, textAt } from '../object.ts'
+import { asText, at, type Json, type KubeObject, listAt, textAt } from '../object.ts'
 import { formatSelector } from '../resources/selector.ts'
 import type { Column } from '../resources/resource.ts'
 import { ageColumn, column, createdColumn, firstThree, nameColumn, orNone } from './format.ts'
 import { since } from './format.ts'
 
-const numberText = (value: Json | undefined): string => String(value ?? 0)
+const numberText = (value: Json | undefined): string => asText(value ?? 0)
 
 const containersOf = (object: KubeObject): Json[] =>
   listAt(object, 'spec', 'template', 'spec', 'containers')
@@ -20,8 +20,22 @@ export const deploymentColumns: readonly Column[] = [
   column('Up-to-date', (object) => numberText(at(object, 'status', 'updatedReplicas'))),
   column('Available', (object) => numberText(at(object, 'status', 'availableReplicas'))),
   ageColumn,
-  column('Containers', (object) => containersOf(object).map((c) => textAt(c, 'name')).join(','), 1),
-  column('Images', (object) => containersOf(object).map((c) => textAt(c, 'image')).join(','), 1),
+  column(
+    'Containers',
+    (object) =>
+      containersOf(object)
+        .map((c) => textAt(c, 'name'))
+        .join(','),
+    1,
+  ),
+  column(
+    'Images',
+    (object) =>
+      containersOf(object)
+        .map((c) => textAt(c, 'image'))
+        .join(','),
+    1,
+  ),
   column('Selector', (object) => orNone(formatSelector(at(object, 'spec', 'selector'))), 1),
 ]
 
@@ -30,7 +44,9 @@ export const endpointSliceColumns: readonly Column[] = [
   column('AddressType', (object) => textAt(object, 'addressType')),
   column('Ports', (object) =>
     firstThree(
-      listAt(object, 'ports').map((port) => String(at(port, 'port') ?? (textAt(port, 'name') || '*'))),
+      listAt(object, 'ports').map((port) =>
+        asText(at(port, 'port') ?? (textAt(port, 'name') || '*')),
+      ),
     ),
   ),
   column('Endpoints', (object) =>
@@ -79,7 +95,7 @@ const targetOf = (event: KubeObject): string => {
 }
 
 const countOf = (event: KubeObject): string =>
-  String(at(event, 'series', 'count') ?? at(event, 'count') ?? 1)
+  asText(at(event, 'series', 'count') ?? at(event, 'count') ?? 1)
 
 export const eventColumns: readonly Column[] = [
   column('Last Seen', lastSeen),
@@ -111,11 +127,7 @@ const dataSize = (object: KubeObject): string => {
   return String(fields.reduce((sum: number, one) => sum + Object.keys(one ?? {}).length, 0))
 }
 
-export const configMapColumns: readonly Column[] = [
-  nameColumn,
-  column('Data', dataSize),
-  ageColumn,
-]
+export const configMapColumns: readonly Column[] = [nameColumn, column('Data', dataSize), ageColumn]
 
 export const secretColumns: readonly Column[] = [
   nameColumn,

@@ -1,4 +1,4 @@
-import { at, isObject, type Json, type KubeObject, listAt, textAt } from '../object.ts'
+import { asText, at, isObject, type Json, type KubeObject, listAt, textAt } from '../object.ts'
 import type { Column } from '../resources/resource.ts'
 import { ageColumn, column, nameColumn, orNone } from './format.ts'
 
@@ -22,7 +22,7 @@ const reasonOf = (status: Json): string => {
   if (waiting !== '') return waiting
   const terminated = at(status, 'state', 'terminated')
   if (!isObject(terminated)) return ''
-  return textAt(terminated, 'reason') || `ExitCode:${String(terminated['exitCode'] ?? 0)}`
+  return textAt(terminated, 'reason') || `ExitCode:${asText(terminated['exitCode'] ?? 0)}`
 }
 
 /** What `kubectl get pods` shows under STATUS. */

@@ -1,5 +1,13 @@
 import { type Cause, invalidValue, required } from '../api-error.ts'
-import { at, copyOf, isObject, type KubeObject, type JsonObject, sameJson } from '../object.ts'
+import {
+  asText,
+  at,
+  copyOf,
+  isObject,
+  type KubeObject,
+  type JsonObject,
+  sameJson,
+} from '../object.ts'
 import { deploymentColumns } from '../print/other-columns.ts'
 import { initialisePodSpec, validatePodSpec } from './pod.ts'
 import { defineResource, type ResourceType, statusOf } from './resource.ts'
@@ -32,7 +40,7 @@ const initialise = (draft: KubeObject): void => {
 const templateLabels = (spec: JsonObject): Record<string, string> => {
   const labels = at(spec, 'template', 'metadata', 'labels')
   if (!isObject(labels)) return {}
-  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, String(value)]))
+  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key, asText(value)]))
 }
 
 const validate = (draft: KubeObject, old: KubeObject | undefined): Cause[] => {

@@ -1,4 +1,4 @@
-import { at, copyOf, isObject, type KubeObject, textAt } from '../object.ts'
+import { asText, at, copyOf, isObject, type KubeObject, textAt } from '../object.ts'
 import { nodeColumns } from '../print/node-columns.ts'
 import {
   configMapColumns,
@@ -23,7 +23,9 @@ export const nodes: ResourceType = defineResource({
   definition: 'io.k8s.api.core.v1.Node',
   columns: nodeColumns,
   subresources: [statusOf('Node')],
-  selectable: { 'spec.unschedulable': (node) => String(at(node, 'spec', 'unschedulable') === true) },
+  selectable: {
+    'spec.unschedulable': (node) => String(at(node, 'spec', 'unschedulable') === true),
+  },
   strategy: {
     // A node may be made with its status; later only the subresource changes it.
     initialise: (draft) => {
@@ -119,7 +121,7 @@ const foldStringData = (draft: KubeObject): void => {
   if (!isObject(stringData)) return
   const data = isObject(draft['data']) ? draft['data'] : {}
   for (const [key, value] of Object.entries(stringData))
-    data[key] = Buffer.from(String(value)).toString('base64')
+    data[key] = Buffer.from(asText(value)).toString('base64')
   draft['data'] = data
   delete draft['stringData']
 }

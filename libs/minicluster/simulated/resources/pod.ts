@@ -15,7 +15,8 @@ import { causes, labelProblems, portProblems } from './names.ts'
 
 /** Sets a field that is not there. */
 const fill = (object: JsonObject, defaults: JsonObject): void => {
-  for (const [key, value] of Object.entries(defaults)) if (value !== undefined) object[key] ??= value
+  for (const [key, value] of Object.entries(defaults))
+    if (value !== undefined) object[key] ??= value
 }
 
 const initialiseContainer = (container: JsonObject): void => {
@@ -28,8 +29,7 @@ const initialiseContainer = (container: JsonObject): void => {
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
   })
-  for (const port of listAt(container, 'ports'))
-    if (isObject(port)) fill(port, { protocol: 'TCP' })
+  for (const port of listAt(container, 'ports')) if (isObject(port)) fill(port, { protocol: 'TCP' })
 }
 
 /** What the API's version defaults in any pod spec, a Deployment's template too. */

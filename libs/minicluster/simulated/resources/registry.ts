@@ -3,14 +3,7 @@ import { clusterRoleBindings, clusterRoles, roleBindings, roles } from './access
 import { deployments } from './deployment.ts'
 import { endpoints, endpointSlices } from './endpoints.ts'
 import { events, newEvents } from './event.ts'
-import {
-  configMaps,
-  leases,
-  namespaces,
-  nodes,
-  secrets,
-  serviceAccounts,
-} from './plain.ts'
+import { configMaps, leases, namespaces, nodes, secrets, serviceAccounts } from './plain.ts'
 import { pods } from './pod.ts'
 import type { ResourceType } from './resource.ts'
 import type { ServiceAllocations } from './service/allocate.ts'

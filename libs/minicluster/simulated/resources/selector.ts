@@ -1,5 +1,5 @@
 import { badRequest } from '../api-error.ts'
-import { at, isObject, type Json, type KubeObject, listAt, textAt } from '../object.ts'
+import { asText, at, isObject, type Json, type KubeObject, listAt, textAt } from '../object.ts'
 import type { ResourceType } from './resource.ts'
 
 export type Labels = Readonly<Record<string, string>> | undefined
@@ -87,7 +87,11 @@ const readExpression = (expression: Json): Requirement => ({
 /** A LabelSelector object as kubectl writes it. */
 export const formatSelector = (selector: Json | undefined): string => {
   const labels = at(selector, 'matchLabels')
-  const equal = isObject(labels) ? Object.keys(labels).sort().map((k) => `${k}=${String(labels[k])}`) : []
+  const equal = isObject(labels)
+    ? Object.keys(labels)
+        .sort()
+        .map((k) => `${k}=${asText(labels[k])}`)
+    : []
   const more = listAt(selector, 'matchExpressions').map((expression) => {
     const values = listAt(expression, 'values').map(String).sort().join(',')
     switch (textAt(expression, 'operator')) {

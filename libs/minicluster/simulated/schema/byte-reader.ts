@@ -36,7 +36,12 @@ export class ByteReader {
           yield { number, varint: 0n, bytes: this.#take(Number(this.#varint())), isBytes: true }
           break
         case 5:
-          yield { number, varint: BigInt(this.#take(4).readUInt32LE()), bytes: none, isBytes: false }
+          yield {
+            number,
+            varint: BigInt(this.#take(4).readUInt32LE()),
+            bytes: none,
+            isBytes: false,
+          }
           break
         default:
           throw badRequest(`a protobuf message has a field of unknown wire type ${tag & 7}`)

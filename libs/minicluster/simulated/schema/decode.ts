@@ -97,7 +97,11 @@ class Decoder {
   }
 
   #mismatch(value: Json, path: string, expected: string): Error {
-    const given = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value
+    const given = Array.isArray(value)
+      ? 'array'
+      : typeof value === 'boolean'
+        ? 'bool'
+        : typeof value
     return badRequest(
       `${this.#what}: json: cannot unmarshal ${given} into Go struct field ` +
         `${path.replaceAll(/\[\d+\]/g, '')} of type ${expected}`,
@@ -121,6 +125,12 @@ const goName = (shape: Shape): string => {
     case 'map':
       return `map[string]${goName(shape.values)}`
     default:
-      return { integer: 'int32', number: 'float64', boolean: 'bool' }[String(shape.of)] ?? 'string'
+      return goNames[shape.of] ?? 'string'
   }
+}
+
+const goNames: Readonly<Record<string, string>> = {
+  integer: 'int32',
+  number: 'float64',
+  boolean: 'bool',
 }

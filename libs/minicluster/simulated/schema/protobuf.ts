@@ -77,7 +77,8 @@ interface Read {
 
 const readField = (shape: Shape, field: GoField, { wire, before }: Read): Json => {
   if (shape.type === 'map') {
-    const known = before !== null && typeof before === 'object' && !Array.isArray(before) ? before : {}
+    const known =
+      before !== null && typeof before === 'object' && !Array.isArray(before) ? before : {}
     return { ...known, ...readEntry(shape.values, field, wire.bytes) }
   }
   if (shape.type === 'list') {
@@ -107,7 +108,8 @@ const readItems = (items: Shape, field: GoField, wire: Wire): Json[] => {
 const readValue = (shape: Shape, field: GoField, wire: Wire): Json => {
   if (shape.type === 'object') return readMessage(shape, shape.definition, wire.bytes)
   // `ExtraValue` and its like: a message around a list.
-  if (shape.type === 'list') return [...new ByteReader(wire.bytes).fields()].map((one) => one.bytes.toString())
+  if (shape.type === 'list')
+    return [...new ByteReader(wire.bytes).fields()].map((one) => one.bytes.toString())
   if (shape.type === 'map') return {}
   switch (shape.of) {
     case 'integer':

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type GoField, goField } from './go-fields.ts'
-import { isObject, type Json, type JsonObject } from '../object.ts'
+import { asText, isObject, type JsonObject } from '../object.ts'
 
 /** What a field may hold, with what patches and server-side apply need to know of it. */
 export type Shape = ScalarShape | ObjectShape | MapShape | ListShape
@@ -91,7 +91,7 @@ const readNamed = (name: string, schema: JsonObject): Shape => {
 }
 
 const readField = (schema: JsonObject, go: GoField | undefined): FieldShape => {
-  const strategies = String(schema['x-kubernetes-patch-strategy'] ?? '').split(',')
+  const strategies = asText(schema['x-kubernetes-patch-strategy']).split(',')
   const mergeKey = schema['x-kubernetes-patch-merge-key']
   return {
     shape: read(schema),
@@ -132,7 +132,7 @@ const read = (schema: JsonObject): Shape => {
       atomic: schema['x-kubernetes-map-type'] === 'atomic',
     }
   }
-  return scalars[String(type)] ?? anything
+  return scalars[asText(type)] ?? anything
 }
 
 const readList = (schema: JsonObject): ListShape => {
@@ -143,6 +143,6 @@ const readList = (schema: JsonObject): ListShape => {
     type: 'list',
     items: isObject(items) ? read(items) : anything,
     listType: listType === 'map' || listType === 'set' ? listType : 'atomic',
-    keys: Array.isArray(keys) ? keys.map((key: Json) => String(key)) : [],
+    keys: Array.isArray(keys) ? keys.map(asText) : [],
   }
 }

@@ -1,5 +1,5 @@
 import { ApiError, badRequest } from '../api-error.ts'
-import { isObject, type Json, type JsonObject, type KubeObject } from '../object.ts'
+import { asText, isObject, type Json, type JsonObject, type KubeObject } from '../object.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import { decode, type Unknown } from '../schema/decode.ts'
 import { shapeOf } from '../schema/shape.ts'
@@ -23,10 +23,10 @@ export const decodeObject = (
 ): Decoded => {
   const { kind, apiVersion } = resource
   if (!isObject(body)) throw badRequest('the request body is not an object')
-  const given = { kind: String(body['kind'] ?? kind), apiVersion: body['apiVersion'] ?? apiVersion }
+  const given = { kind: asText(body['kind'] ?? kind), apiVersion: body['apiVersion'] ?? apiVersion }
   if (given.kind !== kind || given.apiVersion !== apiVersion)
     throw badRequest(
-      `the API version in the data (${String(given.apiVersion)}) or its kind (${given.kind}) does ` +
+      `the API version in the data (${asText(given.apiVersion)}) or its kind (${given.kind}) does ` +
         `not match the expected ${apiVersion}, Kind=${kind}`,
     )
   const what = `${kind} in version "${resource.version}" cannot be handled as a ${kind}`

@@ -37,22 +37,21 @@ export const carryOver = (draft: KubeObject, old: KubeObject): void => {
   keep(metadata, before, 'generateName')
   if (before.managedFields !== undefined) metadata.managedFields ??= before.managedFields
   // These follow the deletion alone, whatever the client says.
-  restore(metadata, before, 'deletionTimestamp')
-  restore(metadata, before, 'deletionGracePeriodSeconds')
-  restore(metadata, before, 'generation')
+  const { deletionTimestamp, deletionGracePeriodSeconds, generation } = before
+  delete metadata.deletionTimestamp
+  delete metadata.deletionGracePeriodSeconds
+  delete metadata.generation
+  if (deletionTimestamp !== undefined) metadata.deletionTimestamp = deletionTimestamp
+  if (deletionGracePeriodSeconds !== undefined)
+    metadata.deletionGracePeriodSeconds = deletionGracePeriodSeconds
+  if (generation !== undefined) metadata.generation = generation
 }
 
-type Field = 'uid' | 'creationTimestamp' | 'generateName' | 'deletionTimestamp'
+type Field = 'uid' | 'creationTimestamp' | 'generateName'
 
 const keep = (metadata: ObjectMeta, before: ObjectMeta, field: Field): void => {
   const value = before[field]
   if (value !== undefined) metadata[field] ??= value
-}
-
-const restore = <K extends keyof ObjectMeta>(now: ObjectMeta, old: ObjectMeta, field: K): void => {
-  const value = old[field]
-  if (value === undefined) delete now[field]
-  else now[field] = value
 }
 
 /** Counts a change of anything but metadata and status, where the kind counts. */
@@ -83,7 +82,9 @@ export const validateMetadata = (
 ): Cause[] => {
   const { metadata } = draft
   return [
-    ...(old === undefined ? validateName(resource, metadata) : validateChange(metadata, old.metadata)),
+    ...(old === undefined
+      ? validateName(resource, metadata)
+      : validateChange(metadata, old.metadata)),
     ...labelCauses(metadata.labels, 'metadata.labels'),
     ...annotationCauses(metadata.annotations, 'metadata.annotations'),
     ...finalizerCauses(metadata.finalizers),

@@ -184,7 +184,11 @@ const refuseStale = (resource: ResourceType, draft: KubeObject, old: KubeObject)
       name,
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`,
     )
-  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== old.metadata.resourceVersion)
+  if (
+    resourceVersion &&
+    resourceVersion !== '0' &&
+    resourceVersion !== old.metadata.resourceVersion
+  )
     throw conflict(resource, name, wasModified)
 }
 

@@ -37,7 +37,8 @@ export class ServiceAllocations {
   }
 
   hold(spec: ServiceSpec): void {
-    for (const address of spec.clusterIPs ?? []) if (address !== 'None') this.#addresses.take(address)
+    for (const address of spec.clusterIPs ?? [])
+      if (address !== 'None') this.#addresses.take(address)
     for (const port of heldNodePorts(spec)) this.#ports.take(port)
   }
 
@@ -80,7 +81,11 @@ export class ServiceAllocations {
       const refusal = this.#addresses.refusal(asked)
       if (refusal === undefined) return
       throw invalid(serviceSubject, service.metadata.name, [
-        invalidValue('spec.clusterIPs', spec.clusterIPs, `failed to allocate IP ${asked}: ${refusal}`),
+        invalidValue(
+          'spec.clusterIPs',
+          spec.clusterIPs,
+          `failed to allocate IP ${asked}: ${refusal}`,
+        ),
       ])
     }
     const address = this.#addresses.choose(new Set())
@@ -101,7 +106,10 @@ export class ServiceAllocations {
     if (before !== undefined && needsHealthCheckPort(before)) return
     const asked = spec.healthCheckNodePort
     if (asked === undefined) {
-      spec.healthCheckNodePort = this.#choosePort(taken, 'failed to allocate a HealthCheck NodePort 0')
+      spec.healthCheckNodePort = this.#choosePort(
+        taken,
+        'failed to allocate a HealthCheck NodePort 0',
+      )
       return
     }
     const refusal = taken.has(asked) ? alreadyAllocated : this.#ports.refusal(asked)
@@ -114,7 +122,8 @@ export class ServiceAllocations {
     // The same port number under TCP and UDP shares one node port, where one of the two names it.
     const byPort = new Map<number, number>()
     for (const port of ports)
-      if (port.nodePort !== undefined && !byPort.has(port.port)) byPort.set(port.port, port.nodePort)
+      if (port.nodePort !== undefined && !byPort.has(port.port))
+        byPort.set(port.port, port.nodePort)
     for (const [index, port] of ports.entries()) {
       if (port.nodePort === undefined) {
         if (!allocatesNodePorts(service.spec)) continue

@@ -83,14 +83,24 @@ export const validateFamilies = (spec: ServiceSpec, bare: boolean): Cause[] => {
   for (const [index, address] of (spec.clusterIPs ?? []).entries())
     if (isIP(address) === 6 && spec.ipFamilies?.[index] === undefined)
       found.push(
-        invalidValue(`spec.clusterIPs[${index}]`, spec.clusterIPs, 'IPv6 is not configured on this cluster'),
+        invalidValue(
+          `spec.clusterIPs[${index}]`,
+          spec.clusterIPs,
+          'IPv6 is not configured on this cluster',
+        ),
       )
   if (policy === 'RequireDualStack')
     found.push(
-      invalidValue('spec.ipFamilyPolicy', policy, 'this cluster is not configured for dual-stack services'),
+      invalidValue(
+        'spec.ipFamilyPolicy',
+        policy,
+        'this cluster is not configured for dual-stack services',
+      ),
     )
   for (const [index, family] of (spec.ipFamilies ?? []).entries())
     if (family !== 'IPv4')
-      found.push(invalidValue(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster'))
+      found.push(
+        invalidValue(`spec.ipFamilies[${index}]`, family, 'not configured on this cluster'),
+      )
   return found
 }

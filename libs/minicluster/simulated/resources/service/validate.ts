@@ -50,17 +50,27 @@ const validateChange = (spec: ServiceSpec, before: ServiceSpec): Cause[] => {
     if (spec.clusterIPs?.[0] !== first)
       found.push(
         spec.clusterIPs?.[0] === undefined
-          ? invalidValue('spec.clusterIPs[0]', spec.clusterIPs ?? null, 'primary clusterIP can not be unset')
+          ? invalidValue(
+              'spec.clusterIPs[0]',
+              spec.clusterIPs ?? null,
+              'primary clusterIP can not be unset',
+            )
           : invalidValue('spec.clusterIPs[0]', spec.clusterIPs, 'may not change once set'),
       )
     const family = before.ipFamilies?.[0]
     if (family !== undefined && spec.ipFamilies?.[0] !== family)
-      found.push(invalidValue('spec.ipFamilies[0]', spec.ipFamilies ?? null, 'may not change once set'))
+      found.push(
+        invalidValue('spec.ipFamilies[0]', spec.ipFamilies ?? null, 'may not change once set'),
+      )
   }
   if (isLoadBalancer(before) && isLoadBalancer(spec))
     if (before.loadBalancerClass !== spec.loadBalancerClass)
       found.push(
-        invalidValue('spec.loadBalancerClass', spec.loadBalancerClass ?? null, 'may not change once set'),
+        invalidValue(
+          'spec.loadBalancerClass',
+          spec.loadBalancerClass ?? null,
+          'may not change once set',
+        ),
       )
   if (needsHealthCheckPort(before) && needsHealthCheckPort(spec))
     if (before.healthCheckNodePort !== spec.healthCheckNodePort)
@@ -76,7 +86,11 @@ const validateType = (spec: ServiceSpec): Cause[] => {
   if (spec.type !== 'ExternalName') {
     if (spec.type !== 'ClusterIP' && isHeadless(spec))
       found.push(
-        invalidValue('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${spec.type} services`),
+        invalidValue(
+          'spec.clusterIPs[0]',
+          'None',
+          `may not be set to 'None' for ${spec.type} services`,
+        ),
       )
     return found
   }
@@ -150,7 +164,11 @@ const validateLoadBalancerFields = (spec: ServiceSpec): Cause[] => {
   const { loadBalancerClass } = spec
   if (isLoadBalancer(spec)) {
     if (loadBalancerClass === undefined) return []
-    return causes('spec.loadBalancerClass', loadBalancerClass, qualifiedNameProblems(loadBalancerClass))
+    return causes(
+      'spec.loadBalancerClass',
+      loadBalancerClass,
+      qualifiedNameProblems(loadBalancerClass),
+    )
   }
   const found: Cause[] = []
   if (spec.allocateLoadBalancerNodePorts !== undefined)
