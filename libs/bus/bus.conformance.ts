@@ -1,23 +1,9 @@
 import { systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { listen, newRoom, publishUntilSeen, valueOf, watchRebuilt } from './bus-probes.ts'
+import { listen, newRoom, publishUntilSeen, valueOf } from './bus-probes.ts'
+import { losses, type BusHarness, type Connect } from './bus-losses.conformance.ts'
 import type { Bus } from './bus.ts'
-
-/** A server that can be harmed, and connections to it. */
-export interface BusHarness {
-  /** One process's own connection. */
-  connect(): Promise<Bus>
-  /** The server crashes and comes back with what it has stored. */
-  restart(): Promise<void>
-  /** The server comes back without anything it had stored. */
-  wipe(): Promise<void>
-  /** The server goes away until `restart` or `wipe`. */
-  kill(): Promise<void>
-  loseConsumer(stream: string, durable: string): Promise<void>
-  loseStream(stream: string): Promise<void>
-  stop(): Promise<void>
-}
 
 /** What every bus promises; `start` gives a server of the suite's own. */
 export const holdsTheBusPromises = (name: string, start: () => Promise<BusHarness>): void => {
@@ -39,8 +25,6 @@ export const holdsTheBusPromises = (name: string, start: () => Promise<BusHarnes
     losses(connect, () => harness)
   })
 }
-
-type Connect = () => Promise<Bus>
 
 const publishing = (connect: Connect): void => {
   test('messages published together keep their order in the stream', async () => {
@@ -211,81 +195,4 @@ const hints = (connect: Connect): void => {
     await receiver.last('OBS', `${room.obs}.none`)
     expect(heard.length).toBe(count)
   })
-}
-
-const losses = (connect: Connect, harness: () => BusHarness): void => {
-  test('a consumer goes on after it vanished from the server', async () => {
-    const bus = await connect()
-    const room = newRoom()
-    const seen = listen(bus, room, { durable: room.name })
-    await publishUntilSeen(bus, seen, room.message('before'))
-    await harness().loseConsumer('EVT', room.name)
-    await bus.publish([room.message('after')])
-    await eventually(() => seen.bodies().includes('after'))
-  })
-
-  test('a vanished stream is made again, its consumers go on, and all processes are told once', async () => {
-    const [bus, other] = [await connect(), await connect()]
-    const room = newRoom()
-    const rebuilt = [watchRebuilt(bus), watchRebuilt(other)]
-    const seen = listen(bus, room, { durable: room.name })
-    await publishUntilSeen(bus, seen, room.message('before'))
-    await harness().loseStream('EVT')
-    await bus.publish([room.message('after')])
-    await eventually(() => seen.bodies().includes('after'))
-    await eventually(() => rebuilt.every((times) => times.length > 0))
-    await Promise.all([bus.ensureStreams(), other.ensureStreams()])
-    expect(rebuilt).toEqual([[['EVT']], [['EVT']]])
-  })
-
-  test('a crash of the server is survived: what was stored and what comes later arrives', async () => {
-    const bus = await connect()
-    const room = newRoom()
-    const rebuilt = watchRebuilt(bus)
-    const seen = listen(bus, room, { durable: room.name })
-    const own = listen(bus, room)
-    await publishUntilSeen(bus, seen, room.message('before'))
-    await own.open()
-    await harness().kill()
-    await eventually(() => !bus.connected())
-    await harness().restart()
-    await eventually(() => bus.connected())
-    await bus.publish([room.message('after')])
-    await eventually(() => seen.bodies().includes('after') && own.bodies().includes('after'))
-    expect(rebuilt).toEqual([])
-  })
-
-  test('a store wiped while the server was down is noticed by all, once', async () => {
-    const [bus, other] = [await connect(), await connect()]
-    const room = newRoom()
-    const rebuilt = [watchRebuilt(bus), watchRebuilt(other)]
-    const seen = listen(bus, room, { durable: room.name })
-    const filter = `${room.obs}.>`
-    const values = listen(other, room, { stream: 'OBS', filter, from: 'last-of-each' })
-    await publishUntilSeen(bus, seen, room.message('before'))
-    await bus.publish([room.value('a', '1')])
-    await harness().kill()
-    await harness().wipe()
-    await eventually(() => rebuilt.every((times) => times.length > 0))
-    expect(rebuilt.map((times) => times.map((names) => [...names].sort()))).toEqual([
-      [['EDGE', 'EVT', 'OBS']],
-      [['EDGE', 'EVT', 'OBS']],
-    ])
-    expect(await bus.last('OBS', `${room.obs}.a`)).toBeUndefined()
-    await bus.publish([room.message('after'), room.value('a', '2')])
-    await eventually(() => seen.bodies().includes('after'))
-    await eventually(() => values.messages.map(valueOf).includes('a=2'))
-    await Promise.all([bus.ensureStreams(), other.ensureStreams()])
-    expect(rebuilt.map((times) => times.length)).toEqual([1, 1])
-  })
-
-  test('publishing to a server that stays away fails with when to try again', async () => {
-    const bus = await connect()
-    await harness().kill()
-    await eventually(() => !bus.connected())
-    const failure = await bus.publish([newRoom().message('lost')]).catch((error: unknown) => error)
-    expect(failure).toMatchObject({ name: 'OperatingError', retry: { afterMs: 1_000 } })
-    await harness().restart()
-    await eventually(() => bus.connected())
-  }, 60_000)
 }

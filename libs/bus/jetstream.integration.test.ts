@@ -1,9 +1,22 @@
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { silentLogger, systemClock, systemIds } from '@weir/kernel'
-import { testNats } from '@weir/testing'
-import { holdsTheBusPromises, type BusHarness } from './bus.conformance.ts'
+import { eventually, testNats } from '@weir/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import type { BusHarness } from './bus-losses.conformance.ts'
+import { holdsTheBusPromises } from './bus.conformance.ts'
+import type { Bus } from './bus.ts'
 import { connectBus } from './connect-bus.ts'
+
+const connectTo = (url: string, signal?: AbortSignal): Promise<Bus> =>
+  connectBus({
+    url,
+    name: 'conformance',
+    clock: systemClock,
+    ids: systemIds,
+    logger: silentLogger,
+    ...(signal === undefined ? {} : { signal }),
+  })
 
 const startJetStream = async (): Promise<BusHarness> => {
   const server = await testNats()
@@ -15,14 +28,7 @@ const startJetStream = async (): Promise<BusHarness> => {
     await nats.close()
   }
   return {
-    connect: () =>
-      connectBus({
-        url: server.url,
-        name: 'conformance',
-        clock: systemClock,
-        ids: systemIds,
-        logger: silentLogger,
-      }),
+    connect: () => connectTo(server.url),
     restart: () => server.restart(),
     wipe: () => server.wipe(),
     kill: () => server.kill(),
@@ -34,3 +40,29 @@ const startJetStream = async (): Promise<BusHarness> => {
 }
 
 holdsTheBusPromises('the bus on JetStream', startJetStream)
+
+test('a process that starts before its server waits, and is told that the streams are new', async () => {
+  const server = await testNats()
+  onTestFinished(() => server.stop())
+  await server.kill()
+  let connected: Bus | undefined
+  const connecting = connectTo(server.url).then((bus) => (connected = bus))
+  await server.restart()
+  const bus = await connecting
+  onTestFinished(() => bus.close())
+  expect(connected?.connected()).toBe(true)
+  const told: (readonly string[])[] = []
+  bus.onRebuilt((names) => told.push(names), new AbortController().signal)
+  await eventually(() => told.length > 0)
+  expect(told).toEqual([['OBS', 'EVT', 'EDGE']])
+})
+
+test('a process that is stopped before its server answered ends its start', async () => {
+  const server = await testNats()
+  onTestFinished(() => server.stop())
+  await server.kill()
+  const stop = new AbortController()
+  const connecting = connectTo(server.url, stop.signal)
+  stop.abort()
+  await expect(connecting).rejects.toThrow('stopped before the bus answered')
+})
