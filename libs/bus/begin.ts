@@ -1,3 +1,4 @@
+import { assert } from '@weir/kernel'
 import type { ConsumeOptions } from './bus.ts'
 
 /** The first message of a consumer that has to be made. */
@@ -24,3 +25,9 @@ export const beginAt = (from: ConsumeOptions['from'], handled: number | undefine
 
 /** Most messages per batch. */
 export const batchOf = (options: ConsumeOptions): number => options.batch ?? 256
+
+/** A durable's name goes into subjects, so it may hold neither dots nor wildcards nor blanks. */
+export const assertConsumable = ({ durable, batch }: ConsumeOptions): void => {
+  assert(durable === undefined || /^[\w-]{1,64}$/.test(durable), `durable named ${durable}`)
+  assert(batch === undefined || (batch > 0 && batch <= 1_000), `batch of ${batch}`)
+}

@@ -20,6 +20,7 @@ export const holdsTheBusPromises = (name: string, start: () => Promise<BusHarnes
     }
     publishing(connect)
     consuming(connect)
+    closing(connect)
     lastValues(connect)
     hints(connect)
     losses(connect, () => harness)
@@ -144,6 +145,25 @@ const consuming = (connect: Connect): void => {
     expect(seen.bodies()).toEqual(['in hand'])
     const next = listen(bus, room, { durable: room.name })
     await eventually(() => next.bodies().includes('next'))
+    expect(next.bodies()).not.toContain('in hand')
+  })
+}
+
+const closing = (connect: Connect): void => {
+  test('closing a bus lets the batch in hand finish, and it does not come again', async () => {
+    const [bus, other] = [await connect(), await connect()]
+    const room = newRoom()
+    const held = Promise.withResolvers<void>()
+    const seen = listen(bus, room, { durable: room.name, until: held.promise })
+    await seen.open()
+    await bus.publish([room.message('in hand')])
+    await eventually(() => seen.started() === 1)
+    const closed = bus.close()
+    held.resolve()
+    await closed
+    expect(seen.bodies()).toEqual(['in hand'])
+    const next = listen(other, room, { durable: room.name })
+    await next.open()
     expect(next.bodies()).not.toContain('in hand')
   })
 }

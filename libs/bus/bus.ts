@@ -49,6 +49,8 @@ export interface Bus {
 
   /** Whether the server answers now. */
   connected(): boolean
+
+  /** Ends every consumer after the batch in its hand, and then the connection. */
   close(): Promise<void>
 }
 

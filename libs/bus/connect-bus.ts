@@ -5,6 +5,7 @@ import { openConnection, type Connection } from './connection.ts'
 import { consumeSupervised } from './consume.ts'
 import { lastOfEachOn, lastOn } from './last-values.ts'
 import { createPublisher } from './publish.ts'
+import { createRunningConsumers } from './running.ts'
 import { createStreamKeeper, type StreamKeeper } from './stream-keeper.ts'
 
 export interface ConnectBusOptions {
@@ -47,11 +48,12 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
   })
   const deps = { connection, client, manager, keeper, clock, ids, logger }
   const publisher = createPublisher(deps)
+  const consumers = createRunningConsumers()
   await firstStreams(keeper, options)
   return {
     ensureStreams: () => keeper.ensure(),
     publish: (messages) => publisher.publish(messages),
-    consume: (wanted) => consumeSupervised(deps, wanted),
+    consume: (wanted) => consumers.run(wanted, (until) => consumeSupervised(deps, until)),
     last: (stream, subject) => lastOn(deps, stream, subject),
     lastOfEach: (stream, filter) => lastOfEachOn(deps, stream, filter),
     hint: (subject, body) => {
@@ -61,6 +63,7 @@ export const connectBus = async (options: ConnectBusOptions): Promise<Bus> => {
     onRebuilt: (handle, signal) => keeper.onRebuilt(handle, signal),
     connected: () => connection.connected(),
     close: async () => {
+      await consumers.end()
       life.abort()
       await connection.close()
     },

@@ -1,5 +1,5 @@
 import { createInbox, headers, type Msg } from '@nats-io/transport-node'
-import { OperatingError, type Clock } from '@weir/kernel'
+import { OperatingError } from '@weir/kernel'
 import type { OutgoingMessage, PublishedMessage } from './bus.ts'
 import { withRetry, type RetryDeps } from './retry.ts'
 
@@ -49,7 +49,7 @@ export const createPublisher = (deps: RetryDeps): Publisher => {
         waiting.set(reply, (answer) => answers.take(index, answer))
         nats.publish(message.subject, message.body, { reply, ...headersOf(message) })
       }
-      await answers.complete(deps.clock)
+      await answers.complete(deps)
     } finally {
       for (const reply of replies) waiting.delete(reply)
     }
@@ -90,17 +90,22 @@ class AnswerBook {
     if (this.#missing === 0) this.#all.resolve()
   }
 
-  /** Resolves when every answer is there, or when none came for a while. */
-  async complete(clock: Clock): Promise<void> {
+  /**
+   * Resolves when every answer is there, when none came for a while, and when the server was away and
+   * is back: what it has not answered by then it never will.
+   */
+  async complete({ clock, connection }: RetryDeps): Promise<void> {
     const over = new AbortController()
-    const watch = async (): Promise<void> => {
+    const back = Promise.withResolvers<void>()
+    connection.onReconnect(() => back.resolve(), over.signal)
+    const silence = async (): Promise<void> => {
       for (let before = -1; before !== this.#missing;) {
         before = this.#missing
         await clock.sleep(SILENCE_MS, over.signal)
         if (over.signal.aborted) return
       }
     }
-    await Promise.race([this.#all.promise, watch()])
+    await Promise.race([this.#all.promise, back.promise, silence()])
     over.abort()
   }
 

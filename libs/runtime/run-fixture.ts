@@ -10,7 +10,9 @@ await run({
   config: z.object({
     NATS_URL: settings.NATS_URL,
     WEIR_FLEET: settings.WEIR_FLEET,
-    MODE: z.enum(['serve', 'bug', 'reject', 'world', 'slow-start', 'throw']).default('serve'),
+    MODE: z
+      .enum(['serve', 'bug', 'reject', 'world', 'slow-start', 'never-stop', 'throw'])
+      .default('serve'),
   }),
   start: async ({ config, log, signal, clock, health, metrics, trace }) => {
     const served = metrics.counter<'kind'>({
@@ -31,7 +33,12 @@ await run({
     if (config.MODE === 'reject') void Promise.reject(new Error('nobody caught this'))
     if (config.MODE === 'throw') setTimeout(() => Reflect.apply(fail, undefined, []), 1)
     if (config.MODE === 'slow-start') await clock.sleep(60_000, signal)
-    return { stop: async () => log.info({}, 'the service stops') }
+    return {
+      stop: async () => {
+        log.info({}, 'the service stops')
+        if (config.MODE === 'never-stop') await clock.sleep(60_000)
+      },
+    }
   },
 })
 

@@ -56,6 +56,23 @@ test('a service ends when its parent is gone', async () => {
   expect(await service.ended).toBe(0)
 })
 
+test('a service ends in order when its parent died, though nobody reads its log', async () => {
+  const service = start({ NATS_URL, WEIR_STOP_ON_STDIN_CLOSE: '1' })
+  await service.healthPort()
+  service.child.stdout?.destroy()
+  service.child.stdin?.end()
+  expect(await service.exited).toBe(0)
+})
+
+test('a second signal ends a service that does not stop', async () => {
+  const service = start({ NATS_URL, MODE: 'never-stop' })
+  await service.healthPort()
+  service.child.kill('SIGTERM')
+  await eventually(() => service.lines().some((said) => said.msg === 'the service stops'))
+  service.child.kill('SIGINT')
+  expect(await service.ended).toBe(1)
+})
+
 test.each([
   ['wrong settings', {}, 2, { msg: 'NATS_URL unset; expected nats://host:port' }],
   ['a world that fails it', { MODE: 'world' }, 1, { error: 'cannot reach the world' }],
@@ -106,7 +123,9 @@ const line = z.looseObject({
 
 interface Started {
   readonly child: ChildProcess
+  /** Its exit code, once all it said is read. */
   readonly ended: Promise<number | null>
+  readonly exited: Promise<number | null>
   text(): string
   lines(): z.infer<typeof line>[]
   healthPort(): Promise<number>
@@ -121,6 +140,7 @@ const start = (environment: Readonly<Record<string, string>>): Started => {
   let out = ''
   child.stdout.on('data', (data: Buffer) => (out += data.toString()))
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const lines = (): z.infer<typeof line>[] =>
     out
       .split('\n')
@@ -129,6 +149,7 @@ const start = (environment: Readonly<Record<string, string>>): Started => {
   return {
     child,
     ended,
+    exited,
     text: () => out,
     lines,
     healthPort: () => eventually(() => lines().find((said) => said.msg === 'ready')?.healthPort),

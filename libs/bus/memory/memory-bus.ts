@@ -3,6 +3,7 @@ import { batchOf, beginAt } from '../begin.ts'
 import type { Bus, ConsumeOptions, IncomingMessage } from '../bus.ts'
 import { REDELIVERY_BACKOFF } from '../limits.ts'
 import { createRebuiltWatch } from '../rebuilt.ts'
+import { createRunningConsumers } from '../running.ts'
 import type { Delivery, MemoryConsumer, StoredMessage } from './memory-consumer.ts'
 import { createMemoryServer, type MemoryHarm, type MemoryServer } from './memory-server.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
@@ -43,6 +44,7 @@ interface Handle {
 const createHandle = (handle: Handle): Bus => {
   const { server } = handle
   const watch = createRebuiltWatch()
+  const running = createRunningConsumers()
   let open = true
   let consumers = 0
   const ensure = (): readonly string[] => {
@@ -60,7 +62,7 @@ const createHandle = (handle: Handle): Bus => {
     consume: (options) => {
       consumers += 1
       const name = options.durable ?? `own-${handle.process}-${consumers}`
-      return consumeFrom(handle, { options, ensure, name })
+      return running.run(options, (until) => consumeFrom(handle, { options: until, ensure, name }))
     },
     last: async (stream, subject) => {
       const found = server.stream(stream)?.last(subject)
@@ -76,6 +78,7 @@ const createHandle = (handle: Handle): Bus => {
     onRebuilt: (listener, signal) => watch.onRebuilt(listener, signal),
     connected: () => open && server.up(),
     close: async () => {
+      await running.end()
       open = false
       stopLooking()
     },
