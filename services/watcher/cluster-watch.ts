@@ -1,0 +1,138 @@
+import type { Bus } from '@weir/bus'
+import type { ServiceUid } from '@weir/contract'
+import type { Store } from '@weir/eventlog'
+import type { Clock, Ids, Logger } from '@weir/kernel'
+import { createReflector, type ReflectorMetrics, type ReflectorTiming } from '@weir/kube'
+import type { Metrics, Trace } from '@weir/runtime'
+import { verifyIdentity, type Desk } from './desk.ts'
+import { createEndpointWatch } from './endpoint-watch.ts'
+import { createNodeWatch } from './node-watch.ts'
+import { createPublisher } from './publisher.ts'
+import { createServiceWatch } from './service-watch.ts'
+
+export interface ClusterWatchPorts {
+  readonly store: Pick<Store, 'log' | 'work' | 'observed'>
+  readonly bus: Pick<Bus, 'publish' | 'onRebuilt'>
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+  readonly trace: Pick<Trace, 'span'>
+  readonly metrics: Pick<Metrics, 'stage'>
+  readonly counts: (resource: string) => ReflectorMetrics
+  readonly timing?: Partial<ReflectorTiming>
+  /** Milliseconds between two full publications, varied by a quarter. */
+  readonly againMs: number
+}
+
+/** A cluster that is being watched. */
+export interface ClusterWatch {
+  /** Milliseconds since the API server last said anything about Services. */
+  staleMs(): number
+  synced(): boolean
+  /** Watches until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+const sweepMs = 2000
+
+/** @param fence the lease's: observations of whoever held the cluster before are older than ours. */
+export const watchCluster = async (
+  ports: ClusterWatchPorts,
+  desk: Desk,
+  fence: number,
+): Promise<ClusterWatch> => {
+  const { store, bus, clock, ids, logger: log, trace, metrics, timing } = ports
+  const { tenant, cluster } = desk.known
+  const logger = log.child({ tenant, cluster: cluster.id })
+  const over = new AbortController()
+  const { signal } = over
+  const before = await store.observed.list({ tenant, cluster: cluster.id, kind: 'service' })
+  const remembered = new Map<ServiceUid, (typeof before)[number]>(
+    before.filter(({ phase }) => phase !== 'gone').map((seen) => [seen.serviceUid, seen]),
+  )
+  const publisher = createPublisher({ bus, clock, ids, logger, epoch: fence })
+  const endpoints = createEndpointWatch({ desk, publisher, clock, signal })
+  const nodes = createNodeWatch({ known: desk.known, publisher, clock, signal })
+  const services = createServiceWatch({
+    desk,
+    store,
+    publisher,
+    clock,
+    ids,
+    logger,
+    trace,
+    metrics,
+    remembered,
+    onCare: (service) => endpoints.care(service),
+    signal,
+  })
+  const common = {
+    connection: desk.connection,
+    verify: () => verifyIdentity(desk.connection, cluster.id),
+    clock,
+    ids,
+    logger,
+    ...(timing === undefined ? {} : { timing }),
+  }
+  const reflectors = [
+    createReflector({
+      ...common,
+      ...services,
+      path: '/api/v1/services',
+      kind: 'ServiceList',
+      expected: [...remembered.keys()],
+      metrics: ports.counts('services'),
+    }),
+    createReflector({
+      ...common,
+      ...nodes,
+      path: '/api/v1/nodes',
+      kind: 'NodeList',
+      metrics: ports.counts('nodes'),
+    }),
+    createReflector({
+      ...common,
+      ...endpoints,
+      path: '/apis/discovery.k8s.io/v1/endpointslices',
+      kind: 'EndpointSliceList',
+      metrics: ports.counts('endpointslices'),
+    }),
+  ] as const
+
+  const every = async (ms: () => number, work: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(ms(), signal)
+      if (signal.aborted) return
+      await work().catch((error: unknown) =>
+        logger.warn({ error }, 'a round failed; the next follows'),
+      )
+    }
+  }
+
+  return {
+    staleMs: () => reflectors[0].staleMs(),
+    synced: () => reflectors.every((reflector) => reflector.synced()),
+    run: async (until) => {
+      const stop = (): void => over.abort()
+      if (until.aborted) stop()
+      until.addEventListener('abort', stop, { once: true })
+      bus.onRebuilt(() => void publisher.again(), signal)
+      try {
+        await Promise.all([
+          publisher.run(signal),
+          ...reflectors.map((reflector) => reflector.run(signal)),
+          every(
+            () => sweepMs,
+            () => services.sweep(),
+          ),
+          every(
+            () => ports.againMs * (0.75 + ids.random() / 2),
+            () => publisher.again(),
+          ),
+        ])
+      } finally {
+        over.abort()
+      }
+    },
+  }
+}

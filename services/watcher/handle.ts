@@ -1,0 +1,106 @@
+import type { Bus } from '@weir/bus'
+import type { RecordedEvent } from '@weir/contract'
+import type { Store, WorkItem } from '@weir/eventlog'
+import type { Clock, Ids, Logger } from '@weir/kernel'
+import type { AddressPolicy, ReflectorMetrics, ReflectorTiming } from '@weir/kube'
+import type { Metrics, Trace } from '@weir/runtime'
+import { watchCluster, type ClusterWatch } from './cluster-watch.ts'
+import { createDesks } from './desk.ts'
+import { createHolding } from './holding.ts'
+import { createReconcile, keysOf } from './reconcile.ts'
+import { createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
+
+export { consumer } from './reconcile.ts'
+
+export interface WatcherPorts {
+  readonly store: Store
+  readonly bus: Pick<Bus, 'publish' | 'onRebuilt'>
+  readonly open: RegistryPorts['open']
+  readonly policy: AddressPolicy
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+  readonly trace: Pick<Trace, 'span'>
+  readonly metrics: Pick<Metrics, 'stage'>
+  readonly counts: (resource: string) => ReflectorMetrics
+  /** Writes at the same time per cluster; 32. */
+  readonly concurrency?: number
+  readonly timing?: Partial<ReflectorTiming>
+  readonly leaseMs?: number
+  /** Milliseconds between two full publications of a cluster; 60,000. */
+  readonly againMs?: number
+}
+
+/** The only one that talks to tenants' clusters, both ways. */
+export interface Watcher {
+  /** The work that an event makes. */
+  readonly keysOf: (event: RecordedEvent) => readonly string[]
+  /** Brings what is written on one Service to what its story says. */
+  readonly reconcile: (item: WorkItem) => Promise<{ readonly againInMs?: number }>
+  /** Holds and watches clusters until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>
+  /** Something was recorded of a cluster: look at it now. */
+  wake(): void
+  /** The clusters watched here: how long each has been silent, and whether it was read in full. */
+  watching(): readonly {
+    readonly cluster: string
+    readonly staleMs: number
+    readonly synced: boolean
+  }[]
+}
+
+export const createWatcher = (ports: WatcherPorts): Watcher => {
+  const { store, clock, ids, logger } = ports
+  const registry = createRegistry({ store, open: ports.open })
+  const desks = createDesks({ ...ports, registry, concurrency: ports.concurrency ?? 32 })
+  const reconcile = createReconcile({ ...ports, desks })
+  const watches = new Map<string, ClusterWatch>()
+
+  const watch = async (known: KnownCluster, fence: number, signal: AbortSignal): Promise<void> => {
+    const { tenant, cluster } = known
+    // A desk of before may have older settings, and a cache that nobody fed meanwhile.
+    await desks.close(cluster.id)
+    const desk = await desks.at(tenant, cluster.id)
+    if (desk === undefined) return
+    const watching = await watchCluster({ againMs: 60_000, ...ports }, desk, fence)
+    watches.set(cluster.id, watching)
+    logger.info({ tenant, cluster: cluster.id, fence }, 'watching a cluster')
+    try {
+      await watching.run(signal)
+    } finally {
+      watches.delete(cluster.id)
+      await desks.close(cluster.id)
+      logger.info({ tenant, cluster: cluster.id }, 'no longer watching a cluster')
+    }
+  }
+
+  const holding = createHolding({
+    leases: store.leases,
+    holder: `watcher/${ids.uuid()}`,
+    clusters: () => registry.list(),
+    watch,
+    clock,
+    ids,
+    logger,
+    ...(ports.leaseMs === undefined ? {} : { leaseMs: ports.leaseMs }),
+  })
+
+  return {
+    keysOf: (event) => {
+      if (event.subject.startsWith('cluster-')) holding.wake()
+      return keysOf(event)
+    },
+    reconcile,
+    run: async (signal) => {
+      await holding.run(signal)
+      await desks.closeAll()
+    },
+    wake: () => holding.wake(),
+    watching: () =>
+      [...watches].map(([cluster, at]) => ({
+        cluster,
+        staleMs: at.staleMs(),
+        synced: at.synced(),
+      })),
+  }
+}

@@ -1,0 +1,215 @@
+import {
+  serviceUid,
+  streamOf,
+  type ClusterId,
+  type DomainEvent,
+  type RecordedEvent,
+  type ServiceUid,
+  type TenantId,
+} from '@weir/contract'
+import type { Store, WorkItem } from '@weir/eventlog'
+import { OperatingError, type Clock, type Logger } from '@weir/kernel'
+import type { SeenService, ServiceRef, Written } from '@weir/kube'
+import type { Metrics, Trace } from '@weir/runtime'
+import { announcements } from './domain/announce.ts'
+import { decide, type Plan, type Write } from './domain/decide.ts'
+import { foldStory, type Story } from './domain/fold.ts'
+import { shownText, type Desk, type Desks } from './desk.ts'
+
+/** The name under which the watcher reads the log and keeps its work. */
+export const consumer = 'watcher'
+
+export interface ReconcilePorts {
+  readonly store: Pick<Store, 'log' | 'observed'>
+  readonly desks: Desks
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly trace: Pick<Trace, 'span'>
+  readonly metrics: Pick<Metrics, 'stage'>
+}
+
+// Our own events and what others do on the way change nothing on the Service.
+const matters: readonly RecordedEvent['type'][] = [
+  'LoadBalancerRequested',
+  'FrontendsAllocated',
+  'PoolMissing',
+  'PoolExhausted',
+  'AddressNotInPool',
+  'AddressTaken',
+  'ProtocolUnsupported',
+  'FamilyUnsupported',
+  'IntentInvalid',
+  'ReleaseRequested',
+  'ResourceProgrammed',
+  'ResourceRefused',
+  'ResourceAbsent',
+  'ReconcileParked',
+]
+
+/** The Services an event is about, when it may change what is written on them. */
+export const keysOf = (event: RecordedEvent): readonly string[] =>
+  matters.includes(event.type) ? [event.correlationid] : []
+
+/** A Service changes under our hands so often at most before the key goes back to the queue. */
+const roundsMost = 5
+
+/** Brings what is written on one Service to what its story says. */
+export const createReconcile = (ports: ReconcilePorts) => {
+  const { store, desks, logger } = ports
+
+  const deskOf = async (tenant: TenantId, uid: ServiceUid, story: Story) => {
+    if (story.home !== undefined) return desks.at(tenant, story.home.cluster)
+    return desks.open().find(({ cache, known }) => known.tenant === tenant && cache.get(uid))
+  }
+
+  return async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
+    const { tenant } = item
+    const uid = serviceUid.parse(item.key)
+    const events = await store.log.story(tenant, uid)
+    const story = foldStory(events)
+    const desk = await deskOf(tenant, uid, story)
+    if (desk === undefined) return {}
+    const cached = desk.cache.get(uid)
+    const home = cached ?? story.home
+    if (home === undefined) return {}
+    const at: ServiceRef = { uid, namespace: home.namespace, name: home.name }
+    const parent = events.findLast((event) => keysOf(event).length > 0)
+    const work: Work = { ports, desk, at, tenant, attempts: item.attempts }
+    return desk.queue.run(uid, () =>
+      ports.trace.span(
+        'write service',
+        { parent: parent?.traceparent, kind: 'consumer', attributes: { service: uid } },
+        async ({ traceparent }) => {
+          const settled = await settle(work, story, traceparent)
+          note(work, parent, settled.wrote)
+          tellEvents(work, story)
+          logger.debug({ tenant, service: uid, wrote: settled.wrote }, 'reconciled')
+          return settled.againInMs === undefined ? {} : { againInMs: settled.againInMs }
+        },
+      ),
+    )
+  }
+}
+
+interface Work {
+  readonly ports: ReconcilePorts
+  readonly desk: Desk
+  readonly at: ServiceRef
+  readonly tenant: TenantId
+  readonly attempts: number
+}
+
+interface Settled {
+  readonly wrote: boolean
+  readonly againInMs: number | undefined
+}
+
+/** Decides, writes, and decides again on what is there now if the Service moved meanwhile. */
+const settle = async (work: Work, story: Story, traceparent: string): Promise<Settled> => {
+  const { desk, at, ports } = work
+  let seen = desk.cache.get(at.uid) ?? (await desk.writer.read(at))
+  let wrote = false
+  for (let round = 1; round <= roundsMost; round += 1) {
+    const plan = decide({
+      story,
+      seen,
+      served: desk.known.served,
+      leavingIsKnown: await isLeavingKnown(work, story, seen),
+      now: ports.clock.now(),
+    })
+    const written = plan.write && (await write(work, plan.write, seen))
+    if (written?.status === 'changed') {
+      seen = await desk.writer.read(at)
+      continue
+    }
+    if (written?.status === 'gone' && seen !== undefined) {
+      desk.wrote.delete(at.uid)
+      seen = undefined
+      continue
+    }
+    if (written?.status === 'refused') return refused(work, written.problem)
+    if (written?.status === 'written') {
+      wrote = true
+      desk.cache.put(written.service)
+      desk.wrote.set(at.uid, shownText(written.service))
+    }
+    await record(work, story, plan, traceparent)
+    return { wrote, againInMs: plan.againInMs }
+  }
+  throw new OperatingError(`${at.namespace}/${at.name} changes faster than it can be written`, {
+    retry: { afterMs: 500 },
+  })
+}
+
+const write = (
+  { desk: { writer }, at }: Work,
+  how: Write,
+  seen: SeenService | undefined,
+): Promise<Written> =>
+  how.kind === 'tell'
+    ? writer.tell(at, how)
+    : writer.release(at, { ...how, resourceVersion: seen?.resourceVersion ?? '' })
+
+// A status is refused when the type has just changed: the change itself brings the next decision.
+const refused = ({ ports, at }: Work, problem: string): Settled => {
+  ports.logger.info(
+    { service: at.uid, problem },
+    'the API server refused a write; waiting for news',
+  )
+  return { wrote: false, againInMs: 30_000 }
+}
+
+const isLeavingKnown = async (
+  { ports, desk, at, tenant }: Work,
+  story: Story,
+  seen: SeenService | undefined,
+): Promise<boolean> => {
+  const leaving = seen !== undefined && (seen.deleting || !seen.wanted || !desk.known.served)
+  if (!leaving || story.life !== undefined || !seen.held) return false
+  if (!desk.known.served) return true
+  const cluster: ClusterId = desk.known.cluster.id
+  const key = { tenant, cluster, kind: 'service', key: at.uid } as const
+  const kept = await ports.store.observed.get(key)
+  return kept !== undefined && kept.phase !== 'present'
+}
+
+const record = async (
+  { ports, at, tenant }: Work,
+  story: Story,
+  { events }: Plan,
+  traceparent: string,
+): Promise<void> => {
+  if (events.length === 0) return
+  const stream = streamOf('status', at.uid)
+  const outcome = await ports.store.log.append({
+    tenant,
+    commandId: commandId(at.uid, story.version, events),
+    events: events.map((event, index) => ({
+      stream,
+      expectedVersion: story.version + index,
+      event,
+    })),
+    actor: consumer,
+    correlationId: at.uid,
+    causationId: `service:${at.uid}`,
+    traceparent,
+  })
+  if (outcome.status === 'appended' || outcome.status === 'repeated') return
+  // The write stands; what it means is decided again on the story as it is now.
+  throw new OperatingError(`somebody else wrote to ${stream}`, { retry: { afterMs: 0 } })
+}
+
+const commandId = (uid: string, version: number, events: readonly DomainEvent[]): string =>
+  `${consumer}/${uid}/${version}/${events.map(({ type }) => type).join('+')}`
+
+const note = ({ ports }: Work, cause: RecordedEvent | undefined, wrote: boolean): void => {
+  if (!wrote || cause?.type !== 'ResourceProgrammed') return
+  const seconds = (ports.clock.now() - Date.parse(cause.recordedtime)) / 1000
+  ports.metrics.stage('programmed-to-status', Math.max(0, seconds))
+}
+
+const tellEvents = ({ desk, at, ports }: Work, { life }: Story): void => {
+  if (life === undefined) return
+  for (const told of announcements(life, ports.clock.now()))
+    desk.recorder.record({ ...told, about: at })
+}

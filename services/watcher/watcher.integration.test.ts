@@ -1,0 +1,256 @@
+import { event } from '@weir/contract'
+import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
+import { eventually } from '@weir/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  absent,
+  allocate,
+  createService,
+  deleteService,
+  eventsOf,
+  findService,
+  getService,
+  otherCluster,
+  patchService,
+  program,
+  releaseRequested,
+  startRig,
+  typesOf,
+  type Rig,
+} from './rig/rig.ts'
+
+let rig: Rig
+beforeEach(async () => {
+  rig = await startRig()
+})
+afterEach(() => rig.stop())
+
+const until = async (check: () => Promise<void> | void): Promise<void> => {
+  await eventually(async () => {
+    await check()
+    return true
+  })
+}
+
+/** Brings a new Service to its address. */
+const served = async (name: string, ip: string): Promise<string> => {
+  const uid = await createService(rig.kube, name)
+  await until(() => expect(rig.phases(uid)).toContain('present'))
+  await allocate(rig, uid, ip)
+  await program(rig, uid, ip)
+  await until(async () => {
+    const { status } = await getService(rig.kube, name)
+    expect(status.loadBalancer?.ingress).toEqual([{ ip, ipMode: 'Proxy' }])
+    expect(typesOf(await rig.story(uid))).toContain('StatusPublished')
+  })
+  return uid
+}
+
+describe('a Service that is wanted', () => {
+  test('is held by both finalizers before anybody hears of it, and then shows its address', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    const { metadata, status } = await getService(rig.kube, 'web')
+    expect(metadata.finalizers?.toSorted()).toEqual([sharedFinalizer, cleanupFinalizer].toSorted())
+    expect(status.conditions?.map(({ type, status: is }) => `${type} ${is}`)).toEqual([
+      'weir.dev/Serving True',
+      'weir.dev/Provisioning False',
+      'weir.dev/Degraded False',
+    ])
+    expect(typesOf(await rig.story(uid)).filter((type) => type === 'FinalizerAdded')).toHaveLength(
+      1,
+    )
+    await until(async () =>
+      expect((await eventsOf(rig.kube)).map(({ reason }) => reason).sort()).toEqual([
+        'EnsuredLoadBalancer',
+        'EnsuringLoadBalancer',
+        'IPAllocated',
+      ]),
+    )
+  })
+
+  test('is not heard of while the finalizer is refused', async () => {
+    rig.faults.failNext({ method: 'PATCH', count: 3 }, { status: 500 })
+    await rig.connect()
+    await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(async () => {
+      expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
+    })
+    await until(() => expect(rig.phases(uid)).toEqual(['present']))
+  })
+
+  test('of a foreign class is left alone', async () => {
+    await rig.connect()
+    await rig.watch()
+    const foreign = await createService(rig.kube, 'theirs', { loadBalancerClass: 'example.com/lb' })
+    await served('ours', '198.51.100.8')
+    expect(rig.phases(foreign)).toEqual([])
+    expect((await getService(rig.kube, 'theirs')).metadata.finalizers ?? []).toEqual([])
+  })
+
+  test('gets its status back when somebody clears it, and its finalizer when somebody strips it', async () => {
+    await rig.connect()
+    await rig.watch()
+    await served('web', '198.51.100.7')
+    await patchService(rig.kube, 'web', { status: { loadBalancer: null } }, '/status')
+    await patchService(rig.kube, 'web', { metadata: { finalizers: null } })
+    await until(async () => {
+      const { metadata, status } = await getService(rig.kube, 'web')
+      expect(status.loadBalancer?.ingress).toHaveLength(1)
+      expect(metadata.finalizers).toContain(cleanupFinalizer)
+    })
+  })
+
+  test('is told why it has no address, and what to do', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    const intentHash = 'a'.repeat(32)
+    await allocate(rig, uid, '', [event('PoolMissing', { intentHash, requestedPool: null })])
+    await until(async () => {
+      const { metadata, status } = await getService(rig.kube, 'web')
+      expect(metadata.annotations?.['weir.dev/reason']).toMatch(/^PoolMissing: no address pool/)
+      expect(status.conditions).toContainEqual(
+        expect.objectContaining({
+          type: 'weir.dev/Degraded',
+          status: 'True',
+          reason: 'PoolMissing',
+        }),
+      )
+    })
+    await until(async () =>
+      expect(await eventsOf(rig.kube)).toContainEqual(
+        expect.objectContaining({ type: 'Warning', reason: 'AllocationFailed' }),
+      ),
+    )
+  })
+})
+
+describe('a Service that goes', () => {
+  test('waits for its resource to be absent, and then is cleared and let go at once', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await deleteService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('deleting'))
+    await releaseRequested(rig, uid)
+    expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
+    await absent(rig, uid)
+    await until(async () => expect(await findService(rig.kube, 'web')).toBeUndefined())
+    await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerRemoved'))
+  })
+
+  test('by another type keeps nothing of ours, though the API server cleared its status', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await patchService(rig.kube, 'web', { spec: { type: 'ClusterIP' } })
+    await until(() => expect(rig.phases(uid)).toContain('unwanted'))
+    await releaseRequested(rig, uid)
+    await absent(rig, uid)
+    await until(async () => {
+      const { metadata, status } = await getService(rig.kube, 'web')
+      expect(metadata.finalizers ?? []).toEqual([])
+      expect(status.conditions ?? []).toEqual([])
+    })
+  })
+
+  test('and is wanted again before it went keeps its finalizers, recorded as end and beginning', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await patchService(rig.kube, 'web', { spec: { type: 'ClusterIP' } })
+    await until(() => expect(rig.phases(uid)).toContain('unwanted'))
+    await releaseRequested(rig, uid)
+    await patchService(rig.kube, 'web', { spec: { type: 'LoadBalancer' } })
+    await until(() => expect(rig.phases(uid).at(-1)).toBe('present'))
+    await absent(rig, uid)
+    await until(async () =>
+      expect(typesOf(await rig.story(uid)).slice(-2)).toEqual([
+        'FinalizerRemoved',
+        'FinalizerAdded',
+      ]),
+    )
+    expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
+  })
+
+  test('before anything was asked for is let go once the allocator knows that it leaves', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    await deleteService(rig.kube, 'web')
+    await until(async () => expect(await findService(rig.kube, 'web')).toBeUndefined())
+    expect(rig.phases(uid)).toContain('deleting')
+  })
+
+  test('by force while nobody watches is found missing', async () => {
+    await rig.connect()
+    const crash = await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await crash()
+    await patchService(rig.kube, 'web', { metadata: { finalizers: null } })
+    await deleteService(rig.kube, 'web')
+    await rig.watch()
+    await until(() => expect(rig.phases(uid).at(-1)).toBe('gone'))
+    await releaseRequested(rig, uid)
+    await absent(rig, uid)
+    await until(async () =>
+      expect((await rig.story(uid)).at(-1)).toMatchObject({
+        type: 'FinalizerRemoved',
+        data: { objectGone: true },
+      }),
+    )
+  })
+})
+
+describe('a list that lies', () => {
+  test('once makes nothing gone', async () => {
+    await rig.connect()
+    const crash = await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await crash()
+    rig.faults.lieNext({ method: 'GET', path: /\/services\?limit/, count: 1 }, 'empty')
+    await rig.watch()
+    await served('later', '198.51.100.8')
+    expect(rig.phases(uid)).not.toContain('gone')
+  })
+
+  test('because another cluster answers makes nothing gone and nothing known', async () => {
+    await createService(rig.kube, 'web')
+    await rig.connect({ identity: otherCluster })
+    await rig.watch()
+    await rig.connect()
+    await until(() => expect(rig.received.length).toBeGreaterThan(0))
+    expect(rig.received.every(({ cluster }) => cluster === rig.cluster)).toBe(true)
+  })
+})
+
+describe('a crash', () => {
+  test('between the status and its record is made up for', async () => {
+    await rig.connect()
+    const crash = await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    await allocate(rig, uid, '198.51.100.7')
+    await crash()
+    const ingress = [{ ip: '198.51.100.7', ipMode: 'Proxy' }]
+    await patchService(rig.kube, 'web', { status: { loadBalancer: { ingress } } }, '/status')
+    await program(rig, uid, '198.51.100.7')
+    await rig.watch()
+    await until(async () => expect(typesOf(await rig.story(uid))).toContain('StatusPublished'))
+  })
+
+  test('after the finalizer and before its record is made up for', async () => {
+    await rig.connect()
+    const uid = await createService(rig.kube, 'web')
+    const finalizers = [cleanupFinalizer, sharedFinalizer]
+    await patchService(rig.kube, 'web', { metadata: { finalizers } })
+    await rig.watch()
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
+  })
+})
