@@ -1,6 +1,12 @@
 import { eventually } from '@weir/testing'
 import { expect, test } from 'vitest'
-import { listen, newRoom, publishUntilSeen, valueOf, watchRebuilt } from './bus-probes.ts'
+import {
+  listen,
+  newRoom,
+  publishUntilSeen,
+  valueOf,
+  watchRebuilt,
+} from './bus-probes.conformance.ts'
 import type { Bus } from './bus.ts'
 
 /** A server that can be harmed, and connections to it. */

@@ -1,7 +1,7 @@
 import { systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { listen, newRoom, publishUntilSeen, valueOf } from './bus-probes.ts'
+import { listen, newRoom, publishUntilSeen, valueOf } from './bus-probes.conformance.ts'
 import { losses, type BusHarness, type Connect } from './bus-losses.conformance.ts'
 import type { Bus } from './bus.ts'
 

@@ -64,12 +64,21 @@ test('a service ends in order when its parent died, though nobody reads its log'
   expect(await service.exited).toBe(0)
 })
 
-test('a second signal ends a service that does not stop', async () => {
+test('a Ctrl-C and the signal of a supervisor are one wish: the service stops in order', async () => {
+  const service = start({ NATS_URL })
+  await service.healthPort()
+  for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) service.child.kill(signal)
+  expect(await service.ended).toBe(0)
+  expect(service.lines().at(-1)?.msg).toBe('stopped')
+})
+
+test('the same signal again, later, ends a service that does not stop', async () => {
   const service = start({ NATS_URL, MODE: 'never-stop' })
   await service.healthPort()
-  service.child.kill('SIGTERM')
-  await eventually(() => service.lines().some((said) => said.msg === 'the service stops'))
-  service.child.kill('SIGINT')
+  await eventually(() => {
+    service.child.kill('SIGTERM')
+    return service.child.exitCode !== null
+  })
   expect(await service.ended).toBe(1)
 })
 
