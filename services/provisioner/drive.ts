@@ -8,6 +8,7 @@ import type {
 import { findUnsupported, type Driver } from '@weir/drivers'
 import type { EventLog, Observed } from '@weir/eventlog'
 import { assertNever, OperatingError } from '@weir/kernel'
+import type { Trace } from '@weir/runtime'
 import type { ReadClusterFacts } from './cluster-facts.ts'
 import {
   decide,
@@ -28,6 +29,7 @@ export interface DrivePorts {
   readonly clusterFacts: ReadClusterFacts
   readonly drivers: ReadonlyMap<DriverName, Driver>
   readonly installation: InstallationId
+  readonly trace: Pick<Trace, 'span' | 'current'>
 }
 
 /** Where a drive begins and what it may take as known. */
@@ -65,11 +67,24 @@ const maxSteps = 16
  * step may be the last before a crash: whoever comes next begins from the story and the provider.
  */
 export const drive = async (ports: DrivePorts, from: Departure): Promise<Arrival> => {
-  const read = async (): Promise<Folded> =>
-    foldStory(await ports.log.story(from.tenant, from.service))
+  const folded = from.folded ?? (await readStory(ports, from))
+  const { state } = folded
+  if (state.status === 'Nothing') return { folded, told: undefined, look: { when: 'called' } }
+  // A routine look is no part of the story that once began; it would grow its trace for ever.
+  const routine = from.folded !== undefined && state.status === 'Programmed'
+  if (routine) return takeSteps(ports, from, folded)
+  const attributes = { tenant: from.tenant, service: from.service, state: state.status }
+  const span = { parent: state.cause.traceparent, kind: 'consumer', attributes } as const
+  return ports.trace.span('provision', span, () => takeSteps(ports, from, folded))
+}
+
+const readStory = async (ports: DrivePorts, { tenant, service }: Departure): Promise<Folded> =>
+  foldStory(await ports.log.story(tenant, service))
+
+const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Promise<Arrival> => {
   const planFor = createPlanner(ports, from)
   let fresh = from.folded === undefined
-  let folded = from.folded ?? (await read())
+  let folded = begun
   let progress = from.told === undefined ? untold : { ...untold, place: from.told, answer: done }
   for (let steps = 0; steps < maxSteps; steps += 1) {
     const { state } = folded
@@ -90,7 +105,7 @@ export const drive = async (ports: DrivePorts, from: Departure): Promise<Arrival
         continue
       }
     }
-    folded = await read()
+    folded = await readStory(ports, from)
     fresh = true
     progress = untold
   }
@@ -207,6 +222,7 @@ const append = async (
   what: { readonly tenant: TenantId; readonly events: readonly DomainEvent[] },
 ): Promise<readonly RecordedEvent[] | undefined> => {
   const { stream, version, cause, wish } = state
+  const traceparent = ports.trace.current() ?? cause.traceparent
   const outcome = await ports.log.append({
     tenant: what.tenant,
     commandId: `provisioner/${stream}/${version}`,
@@ -214,7 +230,7 @@ const append = async (
     actor: 'provisioner',
     correlationId: wish.service,
     causationId: cause.eventId,
-    ...(cause.traceparent === undefined ? {} : { traceparent: cause.traceparent }),
+    ...(traceparent === undefined ? {} : { traceparent }),
   })
   return outcome.status === 'appended' ? outcome.events : undefined
 }

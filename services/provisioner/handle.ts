@@ -10,7 +10,6 @@ import {
 import type { Driver, ProviderChange } from '@weir/drivers'
 import type { Store, WorkItem } from '@weir/eventlog'
 import {
-  Bug,
   createKeyedQueue,
   explainError,
   OperatingError,
@@ -18,6 +17,7 @@ import {
   type Ids,
   type Logger,
 } from '@weir/kernel'
+import type { Trace } from '@weir/runtime'
 import { clusterFactsAgeMs, createClusterFacts } from './cluster-facts.ts'
 import type { Look } from './domain/decide.ts'
 import { foldStory } from './domain/fold.ts'
@@ -35,6 +35,7 @@ export interface ProvisionerPorts {
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
+  readonly trace: Pick<Trace, 'span' | 'current'>
   /** How often a healthy resource is looked at for drift, milliseconds; default 30,000. */
   readonly lookEveryMs?: number
   /** Services kept in memory; default 20,000. */
@@ -43,15 +44,18 @@ export interface ProvisionerPorts {
 
 export interface Provisioner {
   /** The work that an event makes. */
-  keysOf(event: RecordedEvent): readonly string[]
+  readonly keysOf: (event: RecordedEvent) => readonly string[]
   /** The work that an observation makes; nothing for those that others care for. */
-  keysOfObservation(seen: Observation): readonly string[]
+  readonly keysOfObservation: (seen: Observation) => readonly string[]
   /** Brings one key up to its story. Rejects with an OperatingError when the world failed. */
-  reconcile(item: WorkItem): Promise<{ readonly againInMs?: number }>
+  readonly reconcile: (item: WorkItem) => Promise<{ readonly againInMs?: number }>
   /** A provider may have moved: if this process began it, it confirms it, without the work queue. */
-  changed(change: ProviderChange): Promise<void>
-  /** The bus lost everything: whatever was told is told again when next looked at. */
-  forgetTold(): void
+  readonly changed: (change: ProviderChange) => Promise<void>
+  /**
+   * The bus lost everything: what this process told is told again at once, and what other processes
+   * told before they ended when it is next looked at.
+   */
+  readonly tellAgain: () => Promise<void>
 }
 
 /** Ten failures in a row; from then on once an hour, and at once on any change. */
@@ -76,6 +80,7 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
     clusterFacts: createClusterFacts({ log: store.log, observed: store.observed, clock }),
     drivers: ports.drivers,
     installation: ports.installation,
+    trace: ports.trace,
   }
   const fanOut = createFanOut(ports)
   const wait = waitOf(ports)
@@ -116,24 +121,38 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
         return await giveUp(ports, item, error)
       }
     },
-    changed: (change) =>
-      queue.run(`${change.tenant}/${change.service}`, async () => {
-        const name = `${change.tenant}/${change.service}`
-        const known = memory.get(name)
+    changed: ({ tenant, service }) =>
+      queue.run(`${tenant}/${service}`, async () => {
+        const known = memory.get(`${tenant}/${service}`)
         if (known === undefined) return
-        const tenant = tenantId.parse(change.tenant)
         const { folded, told } = known
+        const at = { tenant: tenantId.parse(tenant), service }
         try {
-          const from = { tenant, service: change.service, folded, told, replan: false }
-          const arrival = await drive(drivePorts, from)
-          memory.set(name, { ...known, folded: arrival.folded, told: arrival.told })
+          const arrival = await drive(drivePorts, { ...at, folded, told, replan: false })
+          memory.set(`${tenant}/${service}`, { ...known, ...arrival })
         } catch (error) {
-          if (error instanceof Bug) throw error
-          ports.logger.warn({ ...change, problem: explainError(error) }, 'confirm failed; queued')
-          await store.work.mark(consumer, tenant, [change.service])
+          if (!(error instanceof OperatingError)) throw error
+          // The key is still due in the work queue, which tries again and counts the failures.
+          ports.logger.warn({ ...at, problem: explainError(error) }, 'cannot confirm a change now')
         }
       }),
-    forgetTold: () => memory.untell(),
+    tellAgain: () => tellAgain(ports, memory.untell()),
+  }
+}
+
+const tellAgain = async (
+  { store, logger }: ProvisionerPorts,
+  names: readonly string[],
+): Promise<void> => {
+  const split = names.map((name) => name.split('/'))
+  try {
+    for (const [tenant = '', own] of Map.groupBy(split, ([tenant]) => tenant)) {
+      const keys = own.map(([, service = '']) => service)
+      await store.work.mark(consumer, tenantId.parse(tenant), keys)
+    }
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error
+    logger.warn({ problem: explainError(error) }, 'orders are told again at the next routine look')
   }
 }
 

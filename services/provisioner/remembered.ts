@@ -14,8 +14,8 @@ export interface Remembered {
 export interface Memory {
   get(name: string): Remembered | undefined
   set(name: string, known: Remembered): void
-  /** Forgets what drivers were told, after a provider or its bus may have lost it. */
-  untell(): void
+  /** Forgets what drivers were told, after a provider or its bus may have lost it; gives all names. */
+  untell(): readonly string[]
 }
 
 /** Keeps the `capacity` Services that were looked at last. */
@@ -31,6 +31,7 @@ export const createMemory = (capacity: number): Memory => {
     },
     untell: () => {
       for (const [name, known] of kept) kept.set(name, { ...known, told: undefined })
+      return [...kept.keys()]
     },
   }
 }

@@ -1,0 +1,17 @@
+import { settings } from '@weir/runtime'
+import { z } from 'zod'
+
+/** What the provisioner reads from its environment. */
+export const config = z.object({
+  DATABASE_URL: settings.DATABASE_URL,
+  NATS_URL: settings.NATS_URL,
+  WEIR_INSTALLATION: settings.WEIR_INSTALLATION,
+  WEIR_FLEET: settings.WEIR_FLEET,
+  /** Resources brought up at the same time. */
+  PROVISIONER_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(32),
+  /** Seconds between two looks at a healthy resource for drift. */
+  PROVISIONER_LOOK_SECONDS: z.coerce.number().int().min(1).max(3600).default(30),
+  /** Seconds without a word after which an edge is silent, and after which nobody waits for it. */
+  WEIR_EDGE_SILENT_SECONDS: z.coerce.number().int().min(1).max(600).default(15),
+  WEIR_EDGE_GONE_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
+})

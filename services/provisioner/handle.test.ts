@@ -1,0 +1,235 @@
+import { describe, expect, test } from 'vitest'
+import {
+  allocated,
+  changed,
+  connected,
+  createWorld,
+  frontendsReleased,
+  intentOf,
+  releaseRequested,
+  requested,
+  tenant,
+  web,
+  type World,
+} from './sample-world.ts'
+
+const born = async (world: World): Promise<World> => {
+  await world.say(connected)
+  await world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' })
+  await world.say(requested(), allocated())
+  await world.settle()
+  return world
+}
+
+const targets = (world: World) =>
+  world.driver.provider.world()[0]?.targets.map(({ node, ip, weight }) => `${node} ${ip} ${weight}`)
+
+describe('one life', () => {
+  test('is intended before it is made, and programmed after it was read back', async () => {
+    const world = await born(createWorld())
+    expect(await world.told()).toEqual(['ResourceIntended', 'ResourceProgrammed'])
+    expect(targets(world)).toEqual(['a 127.0.0.11 1', 'b 127.0.0.12 1'])
+    expect(world.driver.provider.journal()).toHaveLength(1)
+  })
+
+  test('ends with one confirmed absence', async () => {
+    const world = await born(createWorld())
+    await world.say(releaseRequested)
+    await world.settle()
+    expect((await world.told()).slice(2)).toEqual(['ResourceDeleteIntended', 'ResourceAbsent'])
+    expect(world.driver.provider.world()).toEqual([])
+  })
+
+  test('that made nothing ends with an absence of epoch 0', async () => {
+    const world = createWorld()
+    await world.say(requested(), releaseRequested)
+    await world.settle()
+    const story = await world.story()
+    expect(story.at(-1)).toMatchObject({ type: 'ResourceAbsent', data: { epoch: 0 } })
+    expect(await world.told()).toEqual(['ResourceAbsent'])
+  })
+
+  test('is followed by one with the next epoch', async () => {
+    const world = await born(createWorld())
+    await world.say(releaseRequested)
+    await world.settle()
+    await world.say(frontendsReleased, requested(), allocated())
+    await world.settle()
+    expect(world.driver.provider.world()[0]?.marks.epoch).toBe(2)
+    expect((await world.told()).slice(4)).toEqual(['ResourceIntended', 'ResourceProgrammed'])
+  })
+
+  test('costs one story read, two appends and one apply', async () => {
+    const world = createWorld()
+    await world.say(connected)
+    await world.seeNodes({ a: '127.0.0.11' })
+    await world.settle()
+    const before = world.calls()
+    await world.say(requested(), allocated())
+    await world.settle()
+    // story, cluster story, nodes, append, apply, observe, append
+    expect(world.calls() - before).toBe(7)
+  })
+})
+
+describe('a slow provider', () => {
+  test('is confirmed when it says so, without another look at the story', async () => {
+    const world = createWorld({ driver: { slow: true } })
+    await world.say(connected, requested(), allocated())
+    await world.settle()
+    expect(await world.told()).toEqual(['ResourceIntended'])
+    world.driver.provider.settle()
+    const before = world.calls()
+    await world.provisioner().changed({ tenant, service: web })
+    expect(world.calls() - before).toBe(2)
+    expect(await world.told()).toEqual(['ResourceIntended', 'ResourceProgrammed'])
+  })
+
+  test('keeps a delete pending until the absence is read', async () => {
+    const world = createWorld({ driver: { slow: true } })
+    await world.say(connected, requested(), allocated())
+    await world.settle()
+    world.driver.provider.settle()
+    await world.say(releaseRequested)
+    await world.settle()
+    expect((await world.told()).at(-1)).toBe('ResourceDeleteIntended')
+    world.driver.provider.settle()
+    await world.settle()
+    expect((await world.told()).at(-1)).toBe('ResourceAbsent')
+  })
+})
+
+describe('a change', () => {
+  test('of the wish is intended with the next generation', async () => {
+    const world = await born(createWorld())
+    await world.say(changed(intentOf({ sourceRanges: ['10.0.0.0/8' as never] })))
+    await world.settle()
+    const [there] = world.driver.provider.world()
+    expect(there).toMatchObject({ generation: 2, sourceRanges: ['10.0.0.0/8'] })
+    expect((await world.told()).slice(2)).toEqual(['ResourceIntended', 'ResourceProgrammed'])
+  })
+
+  test('of the nodes is recorded with what was before and why', async () => {
+    const world = await born(createWorld())
+    await seeService(world)
+    await world.seeNodes({ a: '127.0.0.11', b: 'excluded-by-label', c: '127.0.0.13' })
+    await world.settle()
+    expect(targets(world)).toEqual(['a 127.0.0.11 1', 'c 127.0.0.13 1'])
+    const moved = (await world.story()).find(({ type }) => type === 'TargetsChanged')
+    expect(moved?.data).toMatchObject({ cause: 'nodes', generation: 2 })
+  })
+
+  test('of the pods moves the weights under Local', async () => {
+    const world = createWorld()
+    const local = { externalTrafficPolicy: 'Local', healthCheckNodePort: 31_000 as never } as const
+    await world.say(connected)
+    await world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' })
+    await world.seeEndpoints({ a: 3 })
+    await world.say(requested(intentOf(local)), allocated())
+    await world.settle()
+    expect(targets(world)).toEqual(['a 127.0.0.11 3', 'b 127.0.0.12 0'])
+    await world.seeEndpoints({ a: 3, b: 1 })
+    await world.settle()
+    expect(targets(world)).toEqual(['a 127.0.0.11 3', 'b 127.0.0.12 1'])
+  })
+
+  test('to an empty node list takes no target away', async () => {
+    const world = await born(createWorld())
+    await seeService(world)
+    await world.seeNodes({})
+    await world.settle()
+    expect(targets(world)).toHaveLength(2)
+    expect(await world.told()).toHaveLength(2)
+  })
+
+  test('that the driver cannot meet is refused once, and what serves goes on', async () => {
+    const world = await born(createWorld({ driver: { capabilities: noRanges } }))
+    await world.say(changed(intentOf({ sourceRanges: ['10.0.0.0/8' as never] })))
+    await world.settle()
+    world.advance(60_000)
+    await world.settle()
+    expect((await world.told()).slice(2)).toEqual(['ResourceRefused'])
+    expect(world.driver.provider.world()).toHaveLength(1)
+  })
+})
+
+describe('drift', () => {
+  test('is found by the routine look, told and repaired', async () => {
+    const world = await born(createWorld())
+    for (const { marks } of world.driver.provider.world()) world.driver.provider.uproot(marks.key)
+    world.advance(60_000)
+    await world.settle()
+    expect((await world.told()).slice(2)).toEqual([
+      'ResourceDrifted',
+      'ResourceIntended',
+      'ResourceProgrammed',
+    ])
+    expect(world.driver.provider.world()[0]?.generation).toBe(2)
+  })
+
+  test('of a provider ahead of the log is overtaken', async () => {
+    const world = await born(createWorld())
+    const [there] = world.driver.provider.world()
+    if (there !== undefined) world.driver.provider.plant({ ...there, generation: 7 })
+    world.advance(60_000)
+    await world.settle()
+    world.crash()
+    world.advance(60_000)
+    await world.settle()
+    expect(world.driver.provider.world()[0]?.generation).toBeGreaterThan(7)
+    expect((await world.told()).at(-1)).toBe('ResourceProgrammed')
+  })
+
+  test('does not exist after a restart: nothing is changed and nothing recorded', async () => {
+    const world = await born(createWorld())
+    world.crash()
+    world.advance(60_000)
+    await world.settle()
+    expect(await world.told()).toHaveLength(2)
+    expect(world.driver.provider.journal()).toHaveLength(1)
+  })
+})
+
+test('ten failures park a key, once, and a working provider heals it', async () => {
+  const world = createWorld()
+  world.driver.meet(Array.from({ length: 14 }, () => 'fails'))
+  await world.say(connected, requested(), allocated())
+  await world.settle()
+  for (let hour = 0; hour < 8; hour += 1) {
+    world.advance(3_600_000)
+    await world.settle()
+  }
+  expect(await world.told()).toEqual(['ResourceIntended', 'ReconcileParked', 'ResourceProgrammed'])
+})
+
+const noRanges = {
+  protocols: ['TCP', 'UDP'],
+  ipFamilies: ['IPv4'],
+  sourceRanges: false,
+  clientIpAffinity: true,
+  proxyProtocol: true,
+  weights: true,
+  preservesClientAddress: 'always',
+  needsNodePort: true,
+  ipMode: 'VIP',
+} as const
+
+/** The allocator's own copy of the Service, from which a cluster's Services are known. */
+const seeService = async (world: World): Promise<void> => {
+  const seen = {
+    kind: 'service',
+    tenant,
+    cluster: (await world.story()).flatMap((said) =>
+      said.type === 'LoadBalancerRequested' ? [said.data.cluster] : [],
+    )[0]!,
+    watcherEpoch: 1,
+    order: 1,
+    seenAt: '2026-01-01T00:00:00Z',
+    serviceUid: web,
+    namespace: 'default',
+    name: 'web',
+    phase: 'present',
+    intent: intentOf(),
+  } as const
+  await world.store.observed.store('allocator', [{ seen, keys: [] }])
+}

@@ -1,0 +1,61 @@
+import { openBackbone } from '@weir/backbone'
+import { driverName, streams } from '@weir/contract'
+import { createEdgeDriver } from '@weir/drivers'
+import { createReconciler } from '@weir/eventlog'
+import { run } from '@weir/runtime'
+import { config } from './config.ts'
+import { consumer, createProvisioner } from './handle.ts'
+import { readObservations } from './observations.ts'
+
+await run({
+  service: consumer,
+  version: '0.1.0',
+  config,
+  start: async (context) => {
+    const { log: logger, clock, ids, signal, trace } = context
+    const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet, ...settings } = context.config
+    const backbone = await openBackbone(context, consumer)
+    const { store, bus } = backbone
+    const patience = {
+      silentAfterMs: settings.WEIR_EDGE_SILENT_SECONDS * 1000,
+      goneAfterMs: settings.WEIR_EDGE_GONE_SECONDS * 1000,
+    }
+    const edge = createEdgeDriver({ bus, clock, fleet, installation, patience, logger })
+    const provisioner = createProvisioner({
+      store,
+      drivers: new Map([[driverName.parse(edge.name), edge]]),
+      installation,
+      clock,
+      ids,
+      logger,
+      trace,
+      lookEveryMs: settings.PROVISIONER_LOOK_SECONDS * 1000,
+    })
+    const { keysOf, keysOfObservation, reconcile } = provisioner
+    const concurrency = settings.PROVISIONER_CONCURRENCY
+    const options = { consumer, store, clock, ids, logger, concurrency }
+    const reconciler = createReconciler({ ...options, keysOf, reconcile })
+    // The driver learns of a lost bus before the provisioner does, and so tells orders anew.
+    const watching = edge.run(signal)
+    edge.onChange((change) => void provisioner.changed(change), signal)
+    bus.onRebuilt(() => void provisioner.tellAgain().then(() => reconciler.wake()), signal)
+    backbone.feed(reconciler, consumer)
+    const observing = (['nodes', 'endpoints'] as const).map((kind) =>
+      bus.consume({
+        stream: streams.obs.name,
+        filter: `weir.obs.*.*.${kind}.*`,
+        durable: `${consumer}-${kind}`,
+        from: 'last-of-each',
+        signal,
+        handle: (messages) =>
+          reconciler.observe(readObservations(messages, keysOfObservation, logger)),
+      }),
+    )
+    return {
+      stop: async () => {
+        await Promise.all([watching, ...observing])
+        await backbone.stop()
+      },
+    }
+  },
+})
