@@ -184,11 +184,7 @@ const record = async (
   const outcome = await ports.store.log.append({
     tenant,
     commandId: commandId(at.uid, story.version, events),
-    events: events.map((event, index) => ({
-      stream,
-      expectedVersion: story.version + index,
-      event,
-    })),
+    events: events.map((event) => ({ stream, expectedVersion: story.version, event })),
     actor: consumer,
     correlationId: at.uid,
     causationId: `service:${at.uid}`,
