@@ -1,0 +1,24 @@
+// npm run bench -- NAME [options]: each bench prints what it measured as ratios of one run.
+
+/** What a bench's file exports. `args` are the words after its name. */
+export type Bench = (args: readonly string[]) => Promise<void>
+
+const benches: Readonly<Record<string, { readonly what: string; load(): Promise<Bench> }>> = {
+  edge: {
+    what: 'the userspace edge against a direct connection to the same node port',
+    load: async () => (await import('./edge.ts')).benchEdge,
+  },
+}
+
+const [name = '', ...args] = process.argv.slice(2)
+const bench = benches[name]
+if (!bench) {
+  console.error(name === '' ? 'Say which bench:' : `There is no bench "${name}"; there are:`)
+  for (const [known, { what }] of Object.entries(benches)) {
+    console.error(`  npm run bench -- ${known.padEnd(10)} ${what}`)
+  }
+  process.exit(2)
+}
+await (
+  await bench.load()
+)(args)
