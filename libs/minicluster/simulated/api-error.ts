@@ -94,7 +94,7 @@ export const wasModified =
   'the object has been modified; please apply your changes to the latest version and try again'
 
 export const invalid = (s: Subject, name: string, causes: readonly Cause[]): ApiError => {
-  const lines = causes.map((cause) => `${cause.field}: ${cause.message}`)
+  const lines = [...new Set(causes.map((cause) => `${cause.field}: ${cause.message}`))]
   const text = lines.length === 1 ? (lines[0] ?? '') : `[${lines.join(', ')}]`
   return new ApiError(
     `${s.kind}${s.group === '' ? '' : `.${s.group}`} "${name}" is invalid: ${text}`,

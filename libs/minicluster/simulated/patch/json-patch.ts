@@ -10,9 +10,9 @@ export const applyJsonPatch = (target: JsonObject, patch: Json): Json => {
   if (malformed !== undefined) throw badRequest(malformed.message.split('\n')[0] ?? 'bad patch')
   try {
     return jsonPatch.applyPatch<Json>(copyOf(target), operations, true, true).newDocument
-  } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
-    throw new ApiError(`the server rejected our request due to an error in our request: ${why}`, {
+  } catch {
+    // The real one does not say which operation failed, nor why.
+    throw new ApiError('the server rejected our request due to an error in our request', {
       code: 422,
       reason: 'Invalid',
       details: {},

@@ -18,7 +18,7 @@ export const strategicMerge = (shape: Shape, target: JsonObject, patch: JsonObje
     else result[key] = mergeField(fieldOf(shape, key), result[key], value)
   }
   removePrimitives(result, patch)
-  reorder(shape, result, patch)
+  reorder(shape, result, { target, patch })
   return result
 }
 
@@ -96,23 +96,52 @@ const removePrimitives = (result: JsonObject, patch: JsonObject): void => {
   }
 }
 
-/** Items named in `$setElementOrder` stand in that order; the others keep their place behind. */
-const reorder = (shape: Shape, result: JsonObject, patch: JsonObject): void => {
-  for (const [name, order] of Object.entries(patch)) {
-    if (!name.startsWith(orderPrefix) || !Array.isArray(order)) continue
-    const key = name.slice(orderPrefix.length)
-    const present = result[key]
-    if (!Array.isArray(present)) continue
-    const { mergeKey } = fieldOf(shape, key)
-    const identity = (item: Json | undefined): Json | undefined =>
-      mergeKey !== undefined && isObject(item) ? item[mergeKey] : item
-    const wanted = order.map(identity)
-    const rank = (item: Json): number => {
-      const index = wanted.indexOf(identity(item) ?? null)
-      return index === -1 ? wanted.length : index
-    }
-    result[key] = [...present].sort((a, b) => rank(a) - rank(b))
+/**
+ * Puts merged lists in upstream's order: the items that the patch names (in `$setElementOrder`, else in
+ * the list itself) in the patch's order, and the others before one of them only if they were before it.
+ */
+const reorder = (shape: Shape, result: JsonObject, merge: Merge): void => {
+  for (const [name, value] of Object.entries(merge.patch)) {
+    const ordered = name.startsWith(orderPrefix)
+    const key = ordered ? name.slice(orderPrefix.length) : name
+    const [present, field] = [result[key], fieldOf(shape, key)]
+    if (!Array.isArray(value) || !Array.isArray(present) || !field.merged) continue
+    if (!ordered && `${orderPrefix}${key}` in merge.patch) continue
+    const before = merge.target[key]
+    result[key] = inOrder(present, {
+      named: value,
+      before: Array.isArray(before) ? before : [],
+      mergeKey: field.mergeKey,
+    })
   }
+}
+
+interface Merge {
+  readonly target: JsonObject
+  readonly patch: JsonObject
+}
+
+interface Ordering {
+  readonly named: readonly Json[]
+  readonly before: readonly Json[]
+  readonly mergeKey: string | undefined
+}
+
+const inOrder = (items: readonly Json[], { named, before, mergeKey }: Ordering): Json[] => {
+  const identity = (item: Json): Json =>
+    mergeKey !== undefined && isObject(item) ? (item[mergeKey] ?? null) : item
+  const [wanted, had] = [named.map(identity), before.map(identity)]
+  const rank = (item: Json): number => wanted.indexOf(identity(item))
+  const inPatch = items.filter((item) => rank(item) !== -1).sort((a, b) => rank(a) - rank(b))
+  const others = items.filter((item) => rank(item) === -1)
+  const result: Json[] = []
+  for (const item of inPatch) {
+    const place = had.indexOf(identity(item))
+    while (others[0] !== undefined && had.indexOf(identity(others[0])) < place)
+      result.push(...others.splice(0, 1))
+    result.push(item)
+  }
+  return [...result, ...others]
 }
 
 const withoutDirectives = (patch: JsonObject): JsonObject =>

@@ -41,9 +41,10 @@ export const qualifiedNameProblems = (value: string): string[] => {
   const parts = value.split('/')
   if (parts.length > 2) {
     const rule =
-      "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start " +
+      "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start " +
       'and end with an alphanumeric character'
-    return [mismatch(rule, qualified, ['MyName', 'my.name', '123-abc'])]
+    const text = mismatch(rule, qualified, ['MyName', 'my.name', '123-abc'])
+    return [`${text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   }
   const name = parts.at(-1) ?? ''
   const prefix = parts.length === 2 ? (parts[0] ?? '') : undefined
@@ -134,8 +135,8 @@ export const annotationCauses = (
 const largestAnnotations = 256 * 1024
 
 export const finalizerCauses = (finalizers: readonly string[] | undefined): Cause[] =>
-  (finalizers ?? []).flatMap((one, index) =>
-    causes(`metadata.finalizers[${index}]`, one, qualifiedNameProblems(one)),
+  (finalizers ?? []).flatMap((one) =>
+    causes('metadata.finalizers', one, qualifiedNameProblems(one)),
   )
 
 /** New finalizers are refused once an object is being deleted; those it has may go. */

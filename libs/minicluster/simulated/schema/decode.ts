@@ -22,6 +22,8 @@ export const decode = (what: string, shape: Shape, value: Json, unknown: Unknown
 class Decoder {
   readonly #what: string
   readonly #unknown: Unknown
+  /** The Go struct around the field at hand, as its errors name it. */
+  #struct = ''
 
   constructor(what: string, unknown: Unknown) {
     this.#what = what
@@ -52,6 +54,7 @@ class Decoder {
         this.#unknown.fields.push(place)
         continue
       }
+      this.#struct = shape.name
       const decoded = inner === undefined ? undefined : this.read(field.shape, inner, place)
       if (decoded === undefined || isOmitted(field, decoded)) continue
       result[key] = decoded
@@ -104,7 +107,7 @@ class Decoder {
         : typeof value
     return badRequest(
       `${this.#what}: json: cannot unmarshal ${given} into Go struct field ` +
-        `${path.replaceAll(/\[\d+\]/g, '')} of type ${expected}`,
+        `${this.#struct}.${path.replaceAll(/\[\d+\]/g, '')} of type ${expected}`,
     )
   }
 }

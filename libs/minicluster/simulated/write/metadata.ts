@@ -1,4 +1,4 @@
-import { badRequest, type Cause, invalidValue, required } from '../api-error.ts'
+import { ApiError, type Cause, invalidValue, required } from '../api-error.ts'
 import { type Cluster, randomSuffix } from '../cluster.ts'
 import { type KubeObject, type ObjectMeta, sameJson, timestamp } from '../object.ts'
 import {
@@ -16,7 +16,10 @@ import type { ResourceType } from '../resources/resource.ts'
 export const stampNew = (cluster: Cluster, resource: ResourceType, draft: KubeObject): void => {
   const { metadata } = draft
   if (metadata.resourceVersion)
-    throw badRequest('resourceVersion should not be set on objects to be created')
+    throw new ApiError('resourceVersion should not be set on objects to be created', {
+      code: 500,
+      reason: '',
+    })
   if (!metadata.name && metadata.generateName)
     metadata.name = metadata.generateName.slice(0, 58) + randomSuffix(cluster.ids)
   metadata.uid = cluster.ids.uuid()

@@ -108,18 +108,21 @@ const refusePreconditions = (
   options: RemoveOptions,
 ): void => {
   const { uid, resourceVersion, name } = object.metadata
+  // Here upstream names the kind where it names the plural elsewhere.
+  const subject = { ...resource, plural: resource.kind }
   if (options.uid !== undefined && options.uid !== uid)
     throw conflict(
-      resource,
+      subject,
       name,
-      `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`,
+      `the UID in the precondition (${options.uid}) does not match the UID in record (${uid}). ` +
+        'The object might have been deleted and then recreated',
     )
   if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion)
     throw conflict(
-      resource,
+      subject,
       name,
-      `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ` +
-        `ResourceVersion in object meta: ${resourceVersion}`,
+      `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ` +
+        `ResourceVersion in record (${resourceVersion}). The object might have been modified`,
     )
 }
 

@@ -149,7 +149,11 @@ export const update = (
   if (sameJson(draft, old)) return existing
   if (options.dryRun) return unstored(existing.key, draft)
   const table = cluster.table(resource)
-  if (isGone(draft)) return cluster.store.remove(table, existing)
+  if (isGone(draft)) {
+    // Watchers are told the last state that was stored, the writer what it wrote.
+    cluster.store.remove(table, existing)
+    return unstored(existing.key, draft)
+  }
   return cluster.store.put(table, draft)
 }
 
@@ -157,7 +161,13 @@ const prepareMain = (resource: ResourceType, draft: KubeObject, old: KubeObject)
   const { strategy } = resource
   strategy.allocate?.(draft, old)
   strategy.prepareForUpdate?.(draft, old)
-  return [...validateMetadata(resource, draft, old), ...(strategy.validate?.(draft, old) ?? [])]
+  return [...metadataTwice(resource, draft, old), ...(strategy.validate?.(draft, old) ?? [])]
+}
+
+/** Upstream looks at an update's metadata twice, and tells each of its faults twice. */
+const metadataTwice = (resource: ResourceType, draft: KubeObject, old: KubeObject): Cause[] => {
+  const causes = validateMetadata(resource, draft, old)
+  return [...causes, ...causes]
 }
 
 /** A subresource changes its own part and, as upstream, the metadata; the rest is put back. */
@@ -171,19 +181,13 @@ const preparePart = (
     if (field !== 'metadata' && field !== own && !(field in old)) delete draft[field]
   for (const [field, value] of Object.entries(old))
     if (field !== 'metadata' && field !== own) draft[field] = value
-  const causes = validateMetadata(resource, draft, old)
+  const causes = metadataTwice(resource, draft, old)
   if (part !== 'status') return causes
   return [...causes, ...(resource.strategy.validateStatus?.(draft) ?? [])]
 }
 
 const refuseStale = (resource: ResourceType, draft: KubeObject, old: KubeObject): void => {
-  const { uid, resourceVersion, name } = draft.metadata
-  if (uid && uid !== old.metadata.uid)
-    throw conflict(
-      resource,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`,
-    )
+  const { resourceVersion, name } = draft.metadata
   if (
     resourceVersion &&
     resourceVersion !== '0' &&

@@ -50,7 +50,7 @@ export const addressPool = (random: () => number): Pool<string> => {
     release: (address) => void held.delete(address),
     refusal: (address) => {
       if (offsetOf(address) === undefined)
-        return `the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range}`
+        return 'the provided network does not match the current range'
       return held.has(address) ? 'provided IP is already allocated' : undefined
     },
     choose: (except) => {
@@ -64,7 +64,6 @@ export const addressPool = (random: () => number): Pool<string> => {
   }
 }
 
-const range = '10.96.0.0/16'
 const addresses = 65_534
 
 const addressAt = (offset: number): string => `10.96.${offset >> 8}.${offset & 255}`
