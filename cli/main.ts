@@ -27,7 +27,8 @@ function codeOf(error: unknown): number {
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (code.startsWith('commander.')) return /help|version/.test(code) ? 0 : exitCodes.usage
-  const known = error instanceof Error && ['OperatingError', 'InvalidInput', 'ApiError'].includes(error.name)
+  const known =
+    error instanceof Error && ['OperatingError', 'InvalidInput', 'ApiError'].includes(error.name)
   if (known) {
     const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
     bad(`${error.message}${cause}`)

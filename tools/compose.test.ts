@@ -38,12 +38,15 @@ describe('docker-compose.yml', () => {
     expect(() => parseSettings(runtimeSettings, values)).not.toThrow()
   })
 
-  test.each(services)('%s runs its own main, has a health check and waits for what it needs', (name) => {
-    const service = compose.services[name]
-    expect(service?.command).toEqual([`services/${name}/main.ts`])
-    expect(service?.healthcheck?.test.at(-1)).toContain('/readyz')
-    expect(Object.keys(service?.depends_on ?? {})).toContain('nats')
-  })
+  test.each(services)(
+    '%s runs its own main, has a health check and waits for what it needs',
+    (name) => {
+      const service = compose.services[name]
+      expect(service?.command).toEqual([`services/${name}/main.ts`])
+      expect(service?.healthcheck?.test.at(-1)).toContain('/readyz')
+      expect(Object.keys(service?.depends_on ?? {})).toContain('nats')
+    },
+  )
 
   test('a setting that is missing is named', async () => {
     const { config } = (await import('../services/allocator/config.ts')) as { config: z.ZodObject }

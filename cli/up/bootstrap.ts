@@ -16,7 +16,11 @@ import { tenantKubeconfig } from './tenant-kubeconfig.ts'
 /** The tenant of a platform on one machine. */
 export const localTenant = 'local'
 
-const pool = { ranges: [{ first: '127.100.0.1', last: '127.100.3.254' }], quarantineSeconds: 60 }
+/** Four thousand addresses of this machine, after the one that ends in 0. */
+const poolOn = (network: number) => ({
+  ranges: [{ first: `127.${128 + network}.0.1`, last: `127.${128 + network}.15.254` }],
+  quarantineSeconds: 60,
+})
 const tokenSeconds = 365 * 86_400
 
 export interface ConnectedCluster {
@@ -28,12 +32,13 @@ export interface ConnectedCluster {
 export const connectCluster = async (
   client: ApiClient,
   kubeconfigFile: string,
+  network: number,
 ): Promise<ConnectedCluster> => {
   const credentials = parseKubeconfig(readFileSync(kubeconfigFile, 'utf8'))
   const admin = createConnection(credentials, { policy: withLoopback })
   try {
     await client.send('POST', '/v1/tenants', { tenant: localTenant }, z.unknown())
-    await client.send('PUT', '/v1/pools/local', pool, z.unknown())
+    await client.send('PUT', '/v1/pools/local', poolOn(network), z.unknown())
     const id = await admin.identity()
     await grant(admin)
     const token = await issueToken(admin)

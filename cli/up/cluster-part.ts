@@ -28,6 +28,8 @@ export interface ClusterOptions {
   readonly kind: MiniclusterKind
   readonly folder: string
   readonly port: number
+  /** Which 127.x network its nodes are on, 0-63. */
+  readonly network: number
   readonly environment: Readonly<Record<string, string>>
   readonly onProgress: (line: string) => void
 }
@@ -48,7 +50,8 @@ export const kindAtHand = (env: Readonly<Record<string, string>>): MiniclusterKi
     : 'simulated'
 
 /** Three hollow nodes on addresses of their own. */
-const nodes = ['node-1=127.64.0.1', 'node-2=127.64.0.2', 'node-3=127.64.0.3']
+const nodesOn = (network: number): string[] =>
+  [1, 2, 3].map((n) => `node-${n}=127.${64 + network}.0.${n}`)
 
 export const startCluster = async (options: ClusterOptions): Promise<RunningCluster> => {
   const args = [
@@ -59,7 +62,7 @@ export const startCluster = async (options: ClusterOptions): Promise<RunningClus
     '--port',
     String(options.port),
   ]
-  for (const node of nodes) args.push('--node', node)
+  for (const node of nodesOn(options.network)) args.push('--node', node)
   if (options.kind === 'kubernetes') {
     for (const name of realParts) {
       const { environment: env, onProgress } = options

@@ -37,9 +37,9 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,
       // Clusters of a platform on one machine are on this machine.
-      WEIR_CLUSTER_ADDRESSES: 'loopback',
+      WEIR_CLUSTER_NETWORKS: '127.0.0.0/8',
     }),
-    part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
+    //part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
     part('api', {
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,
@@ -76,7 +76,12 @@ export const superviseService = async (
       runDir: join(at.folder, 'run'),
       program: process.execPath,
       args: ['--disable-warning=ExperimentalWarning', part.main],
-      env: { ...at.environment, ...part.env, HEALTH_PORT: String(healthPort) },
+      env: {
+        ...at.environment,
+        NODE_COMPILE_CACHE: join(at.folder, 'run/compile-cache'),
+        ...part.env,
+        HEALTH_PORT: String(healthPort),
+      },
       stopSignal: 'SIGTERM',
     })
   let stopping = false

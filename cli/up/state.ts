@@ -1,5 +1,5 @@
 // What a platform on this machine keeps between starts: its secrets and its ports, in `.weir/`, 0600.
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import {
   accessSync,
   constants,
@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { freePort } from '@weir/embedded'
+import { assertPortFree, freePort } from '@weir/embedded'
 import { z } from 'zod'
 import { CommandFailed } from '../exit.ts'
 
@@ -25,6 +25,8 @@ const platformState = z.object({
   /** Which minicluster the objects of the last start are in. */
   cluster: kind.optional(),
   ports: z.object({ api: z.int(), postgres: z.int(), nats: z.int(), cluster: z.int() }),
+  /** Tells platforms on one machine apart: nodes are on 127.(64+n).0.x, addresses on 127.(128+n).x.x. */
+  network: z.int().min(0).max(63),
 })
 export type PlatformState = z.infer<typeof platformState>
 
@@ -56,8 +58,9 @@ export const openState = async (folder: string): Promise<PlatformState> => {
   const state: PlatformState = {
     masterKey: randomBytes(32).toString('base64'),
     adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
+    network: randomInt(64),
     ports: {
-      api: apiPort,
+      api: (await isFree(apiPort)) ? apiPort : await freePort(),
       postgres: await freePort(),
       nats: await freePort(),
       cluster: await freePort(),
@@ -66,6 +69,12 @@ export const openState = async (folder: string): Promise<PlatformState> => {
   writeSecret(path, state)
   return state
 }
+
+const isFree = async (port: number): Promise<boolean> =>
+  assertPortFree(port, 'the API').then(
+    () => true,
+    () => false,
+  )
 
 /** Writes state that only this user may read, whole or not at all. */
 export const writeSecret = (path: string, value: unknown): void => {

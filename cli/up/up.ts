@@ -6,6 +6,7 @@ import { systemClock } from '@weir/kernel'
 import { readEnvironment } from '@weir/runtime'
 import type { MiniclusterKind } from '@weir/minicluster'
 import { createClient } from '../client.ts'
+import { CommandFailed } from '../exit.ts'
 import { ok, print, tell, warn } from '../output.ts'
 import { connectCluster, localTenant } from './bootstrap.ts'
 import { kindAtHand, startCluster } from './cluster-part.ts'
@@ -46,30 +47,51 @@ export const up = async (flags: UpFlags): Promise<void> => {
   ok('stopped; state is kept')
 }
 
-/** Starts every part in order, a line each. What was started is stopped when a later part fails. */
+/**
+ * Starts every part, a line each. When a part fails or `signal` aborts, what was started is stopped.
+ * @throws CommandFailed that names the part and what to do
+ */
 export const startPlatform = async (flags: UpFlags, signal: AbortSignal): Promise<Platform> => {
   const started = systemClock.now()
   const folder = openFolder(flags.state, flags.fresh ?? false)
-  const stops: (() => Promise<void>)[] = [claimFolder(folder)]
-  const stop = async (): Promise<void> => {
-    for (const end of stops.splice(0).toReversed()) await end()
-  }
+  const parts = createStops()
+  parts.add(claimFolder(folder))
+  const interrupted = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => {
+    interrupted.reject(new CommandFailed('failed', 'interrupted before everything was up'))
+  })
   try {
-    const platform = await startParts({ flags, folder, signal, stops })
+    const starting = startParts({ flags, folder, add: parts.add })
+    const platform = await Promise.race([starting, interrupted.promise])
     ok(`ready in ${((systemClock.now() - started) / 1000).toFixed(1)} s`)
-    return { ...platform, stop }
+    return { ...platform, stop: parts.stop }
   } catch (error) {
-    await stop()
+    await parts.stop()
     throw error
+  }
+}
+
+/** What ends each part, last started first. A part that comes up after the stop is ended at once. */
+const createStops = () => {
+  const stops: (() => Promise<void>)[] = []
+  let stopped = false
+  return {
+    add: (stop: () => Promise<void>): void => {
+      if (stopped) void stop()
+      else stops.push(stop)
+    },
+    stop: async (): Promise<void> => {
+      stopped = true
+      for (const end of stops.splice(0).toReversed()) await end()
+    },
   }
 }
 
 interface Start {
   readonly flags: UpFlags
   readonly folder: string
-  readonly signal: AbortSignal
-  /** What ends each part that runs, in the order they were started. */
-  readonly stops: (() => Promise<void>)[]
+  /** Notes how a part is ended. */
+  readonly add: (stop: () => Promise<void>) => void
 }
 
 const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
@@ -90,7 +112,7 @@ const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
     saveState(folder, { ...state, cluster: kind })
   }
   const client = createClient({ api, token: state.adminToken, tenant: localTenant })
-  const connected = await connectCluster(client, kubeconfigFile)
+  const connected = await connectCluster(client, kubeconfigFile, state.network)
   ok(`cluster ${connected.id} connected with the least rights it takes`)
   writeSecret(join(folder, 'weir.json'), {
     api,
@@ -100,7 +122,7 @@ const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
     kubeconfig: kubeconfigFile,
     pid: process.pid,
   })
-  start.stops.push(async () => rmSync(join(folder, 'weir.json'), { force: true }))
+  start.add(async () => rmSync(join(folder, 'weir.json'), { force: true }))
   return { folder, kubeconfigFile, server: connected.server, api }
 }
 
@@ -109,27 +131,28 @@ const startMinicluster = async (start: Start, state: PlatformState, kind: Minicl
     kind,
     folder: start.folder,
     port: state.ports.cluster,
+    network: state.network,
     environment: readEnvironment(),
     onProgress: (line) => tell(`  ${line}`),
   })
-  start.stops.push(cluster.stop)
+  start.add(cluster.stop)
   ok(`minicluster (${kind}) with three nodes at ${cluster.server}`)
   return cluster
 }
 
-const database = async ({ folder, stops }: Start, state: PlatformState): Promise<string> => {
+const database = async ({ folder, add }: Start, state: PlatformState): Promise<string> => {
   const given = readEnvironment()['DATABASE_URL']
   if (given !== undefined) return given
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres/data'),
     port: state.ports.postgres,
   })
-  stops.push(() => postgres.stop())
+  add(() => postgres.stop())
   ok(`PostgreSQL on 127.0.0.1:${postgres.port}`)
   return postgres.url
 }
 
-const bus = async ({ folder, stops }: Start, state: PlatformState): Promise<string> => {
+const bus = async ({ folder, add }: Start, state: PlatformState): Promise<string> => {
   const env = readEnvironment()
   const given = env['NATS_URL']
   if (given !== undefined) return given
@@ -142,13 +165,13 @@ const bus = async ({ folder, stops }: Start, state: PlatformState): Promise<stri
     storeDir: join(folder, 'nats/store'),
     port: state.ports.nats,
   })
-  stops.push(() => nats.stop())
+  add(() => nats.stop())
   ok(`nats-server with JetStream on 127.0.0.1:${nats.port}`)
   return nats.url
 }
 
 const services = async (
-  { folder, stops }: Start,
+  { folder, add }: Start,
   state: PlatformState,
   urls: { readonly databaseUrl: string; readonly natsUrl: string },
 ): Promise<string> => {
@@ -162,7 +185,7 @@ const services = async (
   const running = await Promise.all(
     parts.map(async (part) => {
       const service = await superviseService(part, supervision)
-      stops.push(service.stop)
+      add(service.stop)
       ok(part.name)
     }),
   )

@@ -7,13 +7,12 @@ import { z } from 'zod'
  */
 export const ipAddress = z
   .string()
-  .transform((text, context) => {
-    const canonical = toCanonical(text)
-    if (canonical !== undefined) return canonical
-    context.addIssue({ code: 'custom', message: `"${text}" is not an IPv4 or IPv6 address` })
-    return z.NEVER
+  .refine((text) => toCanonical(text) !== undefined, {
+    error: ({ input }) => `"${String(input)}" is not an IPv4 or IPv6 address`,
+    abort: true,
   })
-  .pipe(z.string().brand('IpAddress'))
+  .overwrite((text) => toCanonical(text) ?? text)
+  .brand('IpAddress')
 export type IpAddress = z.infer<typeof ipAddress>
 
 const toCanonical = (text: string): string | undefined => {
@@ -26,32 +25,36 @@ const toCanonical = (text: string): string | undefined => {
   return address.isIPv4MappedAddress() ? undefined : address.toRFC5952String()
 }
 
+/** Why `text` is no block of addresses, or undefined when it is one. */
+const cidrProblem = (text: string): string | undefined => {
+  const [address = '', length = '', rest] = text.trim().split('/')
+  const base = toCanonical(address)
+  const bits = /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN
+  const most = base?.includes(':') ? 128 : 32
+  if (base === undefined || rest !== undefined || !(bits <= most)) {
+    return `"${text}" is not a CIDR such as 10.0.0.0/8`
+  }
+  const network = base.includes(':')
+    ? ipaddr.IPv6.networkAddressFromCIDR(`${base}/${bits}`).toRFC5952String()
+    : ipaddr.IPv4.networkAddressFromCIDR(`${base}/${bits}`).toString()
+  if (network === base) return undefined
+  return `"${text}" has bits set after the prefix; write ${network}/${bits}`
+}
+
+const canonicalCidr = (text: string): string => {
+  const [address = '', length = ''] = text.trim().split('/')
+  return `${toCanonical(address) ?? address}/${Number(length)}`
+}
+
 /** A block of addresses, `ADDRESS/LENGTH`, with no bits set after the prefix. */
 export const cidr = z
   .string()
-  .transform((text, context) => {
-    const [address = '', length = '', rest] = text.trim().split('/')
-    const base = toCanonical(address)
-    const bits = /^\d{1,3}$/.test(length) ? Number(length) : Number.NaN
-    const most = base?.includes(':') ? 128 : 32
-    if (base === undefined || rest !== undefined || !(bits <= most)) {
-      context.addIssue({ code: 'custom', message: `"${text}" is not a CIDR such as 10.0.0.0/8` })
-      return z.NEVER
-    }
-    const network =
-      ipaddr.parse(base).kind() === 'ipv6'
-        ? ipaddr.IPv6.networkAddressFromCIDR(`${base}/${bits}`).toRFC5952String()
-        : ipaddr.IPv4.networkAddressFromCIDR(`${base}/${bits}`).toString()
-    if (network !== base) {
-      context.addIssue({
-        code: 'custom',
-        message: `"${text}" has bits set after the prefix; write ${network}/${bits}`,
-      })
-      return z.NEVER
-    }
-    return `${base}/${bits}`
+  .superRefine((text, context) => {
+    const message = cidrProblem(text)
+    if (message !== undefined) context.addIssue({ code: 'custom', message, continue: false })
   })
-  .pipe(z.string().brand('Cidr'))
+  .overwrite(canonicalCidr)
+  .brand('Cidr')
 export type Cidr = z.infer<typeof cidr>
 
 export const ipFamily = z.enum(['IPv4', 'IPv6'])

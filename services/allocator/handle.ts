@@ -148,9 +148,9 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
         store.log.append({
           tenant: item.tenant,
           commandId: commandId(item.key, facts.version, decision.events),
-          events: decision.events.map((event, index): NewEvent => ({
+          events: decision.events.map((event): NewEvent => ({
             stream,
-            expectedVersion: facts.version + index,
+            expectedVersion: facts.version,
             event,
           })),
           claims: decision.claims.map((claim) => claimChange(item.key, claim)),

@@ -1,10 +1,10 @@
 import { openBackbone } from '@weir/backbone'
-import { observation, streams } from '@weir/contract'
+import { streams } from '@weir/contract'
 import { createReconciler } from '@weir/eventlog'
-import { explainError } from '@weir/kernel'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { consumer, createAllocator } from './handle.ts'
+import { readService } from './observations.ts'
 import { openProjection } from './projection.ts'
 
 await run({
@@ -35,12 +35,7 @@ await run({
       from: 'last-of-each',
       signal,
       handle: async (messages) => {
-        const seen = messages.flatMap(({ subject, body }) => {
-          const parsed = observation.safeParse(JSON.parse(body))
-          if (parsed.success && parsed.data.kind === 'service') return [parsed.data]
-          log.error({ subject, problem: explainError(parsed.error) }, 'an observation was parked')
-          return []
-        })
+        const seen = messages.flatMap((message) => readService(message, log))
         await reconciler.observe(
           seen.map((each) => ({ seen: each, keys: [allocator.keyOf(each)] })),
         )
