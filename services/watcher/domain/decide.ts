@@ -194,7 +194,9 @@ interface Wanted {
 const writeUnlessShown = (seen: SeenForDecision, wanted: Wanted): Write | undefined => {
   const { ingress, is, because, reason, now } = wanted
   const conditions = conditionsOf(is, because)
-  const annotation = reason === undefined ? null : reasonText(reason)
+  // Said when all is well too: who looks at the annotation alone must not take silence for an answer.
+  const annotation =
+    reason === undefined ? `${because.reason}: ${because.message}` : reasonText(reason)
   const shown = same(seen.ingress, ingress)
   if (shown && seen.reason === annotation && alreadySay(seen.conditions, conditions))
     return undefined
