@@ -94,7 +94,7 @@ const readYaml = (text: string): Fields & { readonly 'current-context'?: string 
   }
   let document: unknown
   try {
-    document = parse(text, { schema: 'core', maxAliasCount: 0, merge: false, logLevel: 'silent' })
+    document = parse(text, { schema: 'core', maxAliasCount: 0, merge: false, logLevel: 'error' })
   } catch {
     throw new InvalidInput('kubeconfig', 'kubeconfig is no plain YAML (no aliases, no tags)')
   }
