@@ -3,8 +3,7 @@
 //
 // No timing is guessed. Every intent is in the log before its effect, and the inventory was read before
 // the log was, so whatever carries our marks and has no intent was made by somebody else.
-import type { OwnershipMarks } from '@weir/contract'
-import type { InventoryItem } from './driver.ts'
+import type { InventoryItem } from '../driver.ts'
 
 /** What the log says about the resource stream of one key. */
 export interface ResourceFacts {
@@ -41,7 +40,3 @@ export const classify = (
   if (facts.liveEpoch === null) return 'orphan'
   return epoch === facts.liveEpoch ? 'live' : 'superseded'
 }
-
-/** The marks of an item that may be ours to act on. */
-export const actionableMarks = (item: InventoryItem, verdict: Verdict): OwnershipMarks | null =>
-  verdict === 'orphan' ? item.marks : null
