@@ -1,4 +1,4 @@
-import { badRequest, expired, tooLargeVersion } from '../api-error.ts'
+import { badRequest, expired, notFound, tooLargeVersion } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
 import { isObject, type JsonObject, type KubeObject } from '../object.ts'
 import { type Form, metadataOnly, readForm, tableOf } from '../print/table.ts'
@@ -7,7 +7,7 @@ import { parseFieldSelector, parseLabelSelector } from '../resources/selector.ts
 import { prefixOf } from '../storage/store.ts'
 import type { Stored } from '../storage/table.ts'
 import { inVersion } from '../write/decode-object.ts'
-import { find, type Place } from '../write/write.ts'
+import { find, keyAt, type Place } from '../write/write.ts'
 import { type Exchange, sendJson, sendText } from './exchange.ts'
 import type { Pages } from './pages.ts'
 
@@ -43,8 +43,9 @@ export const readSelection = (
 /** Answers GET of one object. */
 export const answerGet = (cluster: Cluster, exchange: Exchange, place: Place): void => {
   const stale = exchange.stale?.get(cluster.table(place.resource).name)
-  const key = place.namespace === undefined ? place.name : `${place.namespace}/${place.name}`
-  const stored = stale?.find((one) => one.key === key) ?? find(cluster, place)
+  const key = keyAt(place)
+  const stored = stale === undefined ? find(cluster, place) : stale.find((one) => one.key === key)
+  if (stored === undefined) throw notFound(place.resource, place.name)
   sendStored(cluster, exchange, { resource: place.resource, stored, code: 200 })
 }
 
