@@ -14,7 +14,8 @@ interface Prepared {
 }
 
 interface VerdictRow {
-  readonly command: number | null
+  /** The number of the command in its call, 1 for the first; all of them when appended. */
+  readonly command: number
   readonly status: AppendOutcome['status']
   readonly first: number
   readonly last: number
@@ -68,24 +69,42 @@ const sendBatch = async (
   tenant: string,
   batch: readonly Prepared[],
 ): Promise<readonly AppendOutcome[]> => {
-  const outcomes = new Map<Prepared, AppendOutcome>()
+  const outcomes: Outcomes = new Map()
   let open = batch
   while (open.length > 0) {
     const rows = await db.ask<VerdictRow>(statement, [tenant, ...toArrays(open)])
-    assert(rows.length > 0, 'append answered nothing')
-    let first = rows[0]?.first ?? 0
-    for (const [index, asked] of open.entries()) {
-      const row = rows.find(({ command }) => command === null || command === index + 1)
-      if (row === undefined) continue
-      outcomes.set(
-        asked,
-        toOutcome({ ...row, first: row.command === null ? first : row.first }, asked),
-      )
-      first += asked.events.length
-    }
+    const [row] = rows
+    assert(row !== undefined, 'append answered nothing')
+    if (row.status === 'appended') settleAll(open, row, outcomes)
+    else settleRefused(open, rows, outcomes)
     open = open.filter((asked) => !outcomes.has(asked))
   }
   return batch.map((asked) => outcomes.get(asked) ?? unanswered())
+}
+
+type Outcomes = Map<Prepared, AppendOutcome>
+
+const settleAll = (open: readonly Prepared[], row: VerdictRow, outcomes: Outcomes): void => {
+  let { first } = row
+  for (const asked of open) {
+    const at = { first, occurredAt: asked.occurredAt, recordedAt: row.recorded_ms }
+    const events = recordedEvents(asked.request, asked.events, at)
+    outcomes.set(asked, { status: 'appended', events })
+    first += asked.events.length
+  }
+}
+
+/** Known comes before conflict and that before claimed: the first row of a command tells. */
+const settleRefused = (
+  open: readonly Prepared[],
+  rows: readonly VerdictRow[],
+  outcomes: Outcomes,
+): void => {
+  for (const row of rows) {
+    const asked = open[row.command - 1]
+    assert(asked !== undefined, 'append answered a command that was not asked')
+    if (!outcomes.has(asked)) outcomes.set(asked, toRefusal(row))
+  }
 }
 
 const unanswered = (): never => {
@@ -143,17 +162,15 @@ const streamMoves = (events: readonly PreparedEvent[]): readonly PreparedEvent[]
     a.stream < b.stream ? -1 : 1,
   )
 
-const toOutcome = (row: VerdictRow, asked: Prepared): AppendOutcome => {
+const toRefusal = (row: VerdictRow): AppendOutcome => {
   switch (row.status) {
-    case 'appended': {
-      const at = { first: row.first, occurredAt: asked.occurredAt, recordedAt: row.recorded_ms }
-      return { status: 'appended', events: recordedEvents(asked.request, asked.events, at) }
-    }
     case 'repeated':
       return { status: 'repeated', from: row.first, to: row.last }
     case 'conflict':
       return { status: 'conflict', stream: streamId.parse(row.subject), actual: row.actual }
     case 'claimed':
       return { status: 'claimed', scope: row.subject as ClaimScope, key: row.key }
+    case 'appended':
+      throw new Bug('append recorded a batch and refused a part of it')
   }
 }

@@ -7,7 +7,7 @@ import { createPostgresLog } from './postgres-log.ts'
 import { createPostgresObserved } from './postgres-observed.ts'
 import { createPostgresWork } from './postgres-work.ts'
 
-/** The ports every store is given. */
+/** The ports every part of the platform is given. A store reads the clock and draws nothing by chance. */
 export interface StorePorts {
   readonly clock: Clock
   readonly ids: Ids

@@ -49,18 +49,20 @@ export interface WorkersOptions {
 const heldElsewhereMs = 50
 const settleAttempts = 6
 
-/** A key that is worked on here. */
-interface InWork {
+/** A key that is being claimed or worked on here. */
+interface InHand {
   /** It was wanted again meanwhile. */
   again: boolean
-  /** A later claim of it. */
+  /** A claim of it that came by another way, such as after our own lease had run out. */
   next: WorkItem | undefined
 }
+
+const nameOf = ({ tenant, key }: Pick<WorkItem, 'tenant' | 'key'>): string => `${tenant} ${key}`
 
 export const createWorkers = (options: WorkersOptions): Workers => {
   const { consumer, worker, work, clock, logger, concurrency, leaseMs, onDueAt } = options
   const wanted = new Map<TenantId, Set<string>>()
-  const active = new Map<string, InWork>()
+  const inHand = new Map<string, InHand>()
   const waiters: (() => void)[] = []
   const idle: (() => void)[] = []
   const counts = { done: 0, failed: 0, lost: 0 }
@@ -82,75 +84,65 @@ export const createWorkers = (options: WorkersOptions): Workers => {
   }
 
   const workOn = async (item: WorkItem): Promise<void> => {
-    const name = `${item.tenant} ${item.key}`
-    const running = active.get(name)
-    if (running !== undefined) {
-      // Our own lease ran out while we worked, and we took the key again: it is next.
-      running.next = item
-      return leave(1)
-    }
-    const state: InWork = { again: false, next: undefined }
-    active.set(name, state)
     try {
       onDueAt(await settle(item))
     } catch (error) {
-      broken ??= error instanceof Bug ? error : new Bug(`work on ${name}: ${explainError(error)}`)
+      const about = `work on ${nameOf(item)}: ${explainError(error)}`
+      broken ??= error instanceof Bug ? error : new Bug(about)
       onDueAt(-Infinity)
     }
-    active.delete(name)
-    if (state.next !== undefined) {
-      busy += 1
-      void workOn(state.next)
-    } else if (state.again) want(item.tenant, [item.key])
+    letGoOf(item)
     leave(1)
   }
 
-  /** Claims into places that are already counted as busy, and gives back those it cannot fill. */
-  const claim = async (
-    limit: number,
-    only?: { readonly tenant: TenantId; readonly keys: readonly string[] },
-  ): Promise<number> => {
-    let items: readonly WorkItem[] = []
-    try {
-      items = await work.claim({ consumer, worker, limit, leaseMs, ...only })
-      for (const item of items) void workOn(item)
-      return items.length
-    } finally {
-      leave(limit - items.length)
-    }
+  /** The key may be taken up again, and is if there is a reason to. */
+  const letGoOf = (at: Pick<WorkItem, 'tenant' | 'key'>): void => {
+    const state = inHand.get(nameOf(at))
+    inHand.delete(nameOf(at))
+    if (state?.next !== undefined) {
+      busy += 1
+      inHand.set(nameOf(at), { again: false, next: undefined })
+      void workOn(state.next)
+    } else if (state?.again === true) want(at.tenant, [at.key])
   }
 
+  /** Claims these keys into places that are already counted as busy, and gives back the rest. */
   const claimWanted = async (tenant: TenantId, keys: readonly string[]): Promise<void> => {
+    let items: readonly WorkItem[] = []
     try {
-      const got = await claim(keys.length, { tenant, keys })
-      if (got < keys.length) onDueAt(clock.now() + heldElsewhereMs)
+      items = await work.claim({ consumer, worker, limit: keys.length, leaseMs, tenant, keys })
     } catch (error) {
       // The keys are durably dirty: the next pass finds them.
       logger.warn({ tenant, problem: explainError(error) }, 'cannot claim work; it is tried again')
     }
+    const got = new Set(items.map(({ key }) => key))
+    for (const item of items) void workOn(item)
+    for (const key of keys) if (!got.has(key)) letGoOf({ tenant, key })
+    if (got.size < keys.length) onDueAt(clock.now() + heldElsewhereMs)
+    leave(keys.length - got.size)
   }
 
   const pump = (): void => {
     if (stopped || broken !== undefined) return
-    const chosen = takeInTurn(wanted, concurrency - busy)
-    for (const [tenant, keys] of chosen) {
-      busy += keys.length
+    for (const [tenant, keys] of takeInTurn(wanted, concurrency - busy)) {
       waiting -= keys.length
-      void claimWanted(tenant, keys)
+      const free = keys.filter((key) => {
+        const state = inHand.get(nameOf({ tenant, key }))
+        if (state !== undefined) state.again = true
+        return state === undefined
+      })
+      for (const key of free) inHand.set(nameOf({ tenant, key }), { again: false, next: undefined })
+      busy += free.length
+      if (free.length > 0) void claimWanted(tenant, free)
     }
   }
 
   const want = (tenant: TenantId, keys: readonly string[]): void => {
-    for (const key of keys) {
-      const running = active.get(`${tenant} ${key}`)
-      if (running !== undefined) running.again = true
-      else {
-        const set = wanted.get(tenant) ?? new Set()
-        wanted.set(tenant, set)
-        if (!set.has(key)) waiting += 1
-        set.add(key)
-      }
-    }
+    const set = wanted.get(tenant) ?? new Set()
+    const before = set.size
+    for (const key of keys) set.add(key)
+    if (set.size > 0) wanted.set(tenant, set)
+    waiting += set.size - before
     pump()
   }
 
@@ -160,7 +152,23 @@ export const createWorkers = (options: WorkersOptions): Workers => {
       const limit = concurrency + 2 - busy
       if (stopped || broken !== undefined || limit <= 0) return
       busy += limit
-      moreDue = (await claim(limit)) === limit
+      let items: readonly WorkItem[] = []
+      try {
+        items = await work.claim({ consumer, worker, limit, leaseMs })
+        moreDue = items.length === limit
+      } finally {
+        for (const item of items) {
+          const state = inHand.get(nameOf(item))
+          if (state === undefined) {
+            inHand.set(nameOf(item), { again: false, next: undefined })
+            void workOn(item)
+          } else {
+            state.next = item
+            leave(1)
+          }
+        }
+        leave(limit - items.length)
+      }
     },
     room: async () => {
       if (waiting >= concurrency * 4 && !stopped && broken === undefined) {
@@ -173,7 +181,7 @@ export const createWorkers = (options: WorkersOptions): Workers => {
       if (busy > 0) await new Promise<void>((rest) => idle.push(rest))
     },
     fault: () => broken,
-    status: () => ({ active: active.size, waiting }),
+    status: () => ({ active: inHand.size, waiting }),
     counts,
   }
 }
