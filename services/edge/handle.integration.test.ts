@@ -11,7 +11,7 @@ import {
   type EdgeOrder,
   type EdgeReport,
 } from '@weir/contract'
-import { silentLogger, systemClock, systemIds, type Clock } from '@weir/kernel'
+import { silentLogger, systemClock, systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ import {
   type Wish,
 } from './rig/orders.ts'
 import { askTcp, listenHealth, listenTcp, type HealthPort, type Opened } from './rig/sockets.ts'
-import { openOrderJournal } from './state/order-journal.ts'
+import { openOrderJournal, type OrderJournal } from './state/order-journal.ts'
 
 const edge = edgeId.parse('edge-1')
 const address = createAddresses()
@@ -48,15 +48,15 @@ afterEach(async () => {
 })
 
 /** An edge as main.ts makes it; without a bus it knows only its disk. */
-const startEdge = async (on: Bus | undefined, clock: Clock = systemClock): Promise<Opened> => {
+const startEdge = async (on: Bus | undefined, given?: OrderJournal): Promise<Opened> => {
   const life = new AbortController()
-  const ports = { clock, ids: systemIds, log: silentLogger }
+  const ports = { clock: systemClock, ids: systemIds, log: silentLogger }
   const agent = createEdgeAgent({
     ...ports,
     fleet,
     edge,
     plane: createUserspacePlane(ports),
-    journal: await openOrderJournal(folder, silentLogger),
+    journal: given ?? (await openOrderJournal(folder, silentLogger)),
     signal: life.signal,
     heartbeatMs: 50,
     probeIntervalMs: 40,
@@ -384,6 +384,25 @@ test('lines of the journal that a crash tore are left out, the others count', as
   await writeFile(path, `${await readFile(path, 'utf8')}{"order":"serve","fle`)
   await startEdge(undefined)
   expect(await askTcp(at)).toBe('n1')
+})
+
+test('an order that the disk refuses is in force, and reported serving once it is on disk', async () => {
+  const journal = await openOrderJournal(folder, silentLogger)
+  let diskFull = true
+  await startEdge(bus, {
+    orders: journal.orders,
+    record: async (orders) => {
+      if (diskFull) throw new Error('no space left on device')
+      await journal.record(orders)
+    },
+    close: () => journal.close(),
+  })
+  const { desired, at } = web([await node('n1')])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'refused', problem: 'no space left on device' })
+  expect(await askTcp(at)).toBe('n1')
+  diskFull = false
+  await reported(desired, { state: 'serving', problem: null })
 })
 
 test('a state folder that is no folder is refused in words', async () => {

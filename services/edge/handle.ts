@@ -85,11 +85,10 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   })
   const { holdings } = resources
 
-  const onHealth = (watchers: ReadonlySet<string>): void => {
-    const keys = [...holdings.keys()].filter((key) => watchers.has(key))
-    resources.reweigh(keys)
+  const onHealth = (watchers: ReadonlySet<ResourceKey>): void => {
+    resources.reweigh(watchers)
     if (healthNews.size === 0) void tellHealth()
-    for (const key of keys) healthNews.add(key)
+    for (const key of watchers) healthNews.add(key)
   }
   const tellHealth = async (): Promise<void> => {
     await clock.sleep(healthReportMs, signal)

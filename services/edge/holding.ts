@@ -13,6 +13,11 @@ import type { NodeHealth } from './domain/health.ts'
 import type { WeightedTarget } from './domain/usable-targets.ts'
 import type { Probe } from './health/ask-node.ts'
 
+export type Disk =
+  | { readonly status: 'saved' }
+  | { readonly status: 'pending' }
+  | { readonly status: 'failed'; readonly problem: string }
+
 /** The order obeyed for one resource, and what came of it. */
 export interface Holding {
   readonly order: EdgeOrder
@@ -20,18 +25,18 @@ export interface Holding {
   readonly hash: string
   /** Undefined until the data plane has answered. */
   outcome: ServeOutcome | { readonly status: 'absent' } | undefined
-  /** Why a restart would not know of this order; undefined once it would. */
-  unsaved: string | undefined
+  /** Whether a restart would know of this order. */
+  disk: Disk
   targets: readonly WeightedTarget[]
   /** Refusals in a row. */
   attempts: number
 }
 
-export const createHolding = (order: EdgeOrder, unsaved: string | undefined): Holding => ({
+export const createHolding = (order: EdgeOrder, disk: Disk): Holding => ({
   order,
   hash: order.order === 'serve' ? desiredHash(order.desired) : '',
   outcome: undefined,
-  unsaved,
+  disk,
   targets: [],
   attempts: 0,
 })
@@ -65,9 +70,10 @@ export interface ReportContext {
  * that a restart of this edge ends in the same state, so an order that is not on disk is `refused`.
  */
 export const reportOf = (holding: Holding, context: ReportContext): EdgeReport | undefined => {
-  const { order, outcome, unsaved } = holding
-  if (!outcome) return undefined
-  const problem = unsaved ?? (outcome.status === 'refused' ? outcome.problem : null)
+  const { order, outcome, disk } = holding
+  if (!outcome || disk.status === 'pending') return undefined
+  const refusal = outcome.status === 'refused' ? outcome.problem : null
+  const problem = disk.status === 'failed' ? disk.problem : refusal
   const { fleet, edge, healthOf } = context
   const targets = order.order === 'serve' ? order.desired.targets : []
   return {

@@ -4,7 +4,7 @@ import type { DataPlane } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import { usableTargets } from './domain/usable-targets.ts'
 import type { Prober } from './health/prober.ts'
-import { createHolding, probeOf, probesOf, type Holding } from './holding.ts'
+import { createHolding, probeOf, probesOf, type Disk, type Holding } from './holding.ts'
 import type { OrderJournal } from './state/order-journal.ts'
 
 /** Every resource this edge holds an order for, kept on disk and made so in the data plane. */
@@ -46,13 +46,16 @@ export const createResources = (options: ResourcesOptions): Resources => {
   }
   /** Makes the data plane match one holding; true when what came of it is new. */
   const apply = async (key: ResourceKey, holding: Holding): Promise<boolean> => {
-    const { order, outcome: before } = holding
+    const { order } = holding
     if (order.order === 'remove') {
       await plane.remove(key)
+      const before = holding.outcome
       holding.outcome = { status: 'absent' }
       return before?.status !== 'absent'
     }
     const outcome = await plane.serve(order.desired, holding.targets)
+    // Read only now: another call for the same holding may have answered meanwhile.
+    const before = holding.outcome
     holding.outcome = outcome
     if (outcome.status === 'serving') holding.attempts = 0
     else if (before?.status !== 'refused') {
@@ -84,9 +87,9 @@ export const createResources = (options: ResourcesOptions): Resources => {
       if (holding.outcome?.status === 'refused') void applyAgain(key, holding)
     }
   }
-  const hold = (order: EdgeOrder, unsaved: string | undefined): readonly [ResourceKey, Holding] => {
+  const hold = (order: EdgeOrder, disk: Disk): readonly [ResourceKey, Holding] => {
     const { key } = marksOf(order)
-    const holding = createHolding(order, unsaved)
+    const holding = createHolding(order, disk)
     holdings.set(key, holding)
     prober.watch(key, probesOf(order))
     weigh(holding)
@@ -96,12 +99,12 @@ export const createResources = (options: ResourcesOptions): Resources => {
   const save = async (orders: readonly EdgeOrder[]): Promise<void> => {
     try {
       await journal.record(orders)
-      for (const holding of holdings.values()) holding.unsaved = undefined
+      for (const holding of holdings.values()) holding.disk = { status: 'saved' }
     } catch (error) {
       log.error({ cause: explainError(error) }, 'orders are in force but not on disk')
       for (const order of orders) {
         const holding = holdings.get(marksOf(order).key)
-        if (holding) holding.unsaved = explainError(error)
+        if (holding) holding.disk = { status: 'failed', problem: explainError(error) }
       }
       if (!saving) void saveUntilDone()
     }
@@ -111,12 +114,12 @@ export const createResources = (options: ResourcesOptions): Resources => {
     saving = true
     for (let attempt = 1; !signal.aborted; attempt += 1) {
       await clock.sleep(backoffMs(retryRule, attempt, ids.random()), signal)
-      const waiting = [...holdings].filter(([, holding]) => holding.unsaved !== undefined)
+      const waiting = [...holdings].filter(([, { disk }]) => disk.status === 'failed')
       if (waiting.length === 0) break
       await journal.record([]).then(
         () => {
           for (const [key, holding] of waiting) {
-            holding.unsaved = undefined
+            holding.disk = { status: 'saved' }
             onChange(key)
           }
         },
@@ -129,13 +132,13 @@ export const createResources = (options: ResourcesOptions): Resources => {
   return {
     holdings,
     restore: async () => {
-      const held = [...journal.orders.values()].map((order) => hold(order, undefined))
+      const held = [...journal.orders.values()].map((order) => hold(order, { status: 'saved' }))
       await Promise.all(held.map(([key, holding]) => apply(key, holding)))
     },
     obey: async (orders) => {
       const began = clock.now()
-      // Not on disk until the journal says so: a report in between must not promise it.
-      const held = orders.map((order) => hold(order, 'not on disk yet'))
+      // Nothing is reported before the journal has answered: a report would promise what it says.
+      const held = orders.map((order) => hold(order, { status: 'pending' }))
       await Promise.all([save(orders), ...held.map(([key, holding]) => apply(key, holding))])
       for (const [key, { order, outcome }] of held) {
         const generation = generationOf(order)

@@ -1,3 +1,4 @@
+import type { ResourceKey } from '@weir/contract'
 import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
 import { afterProbe, looksSame, neverProbed, type NodeHealth } from '../domain/health.ts'
 import { askNode, type Probe } from './ask-node.ts'
@@ -5,7 +6,7 @@ import { askNode, type Probe } from './ask-node.ts'
 /** Knows how nodes are, by asking each (node, port) once however many resources want to know. */
 export interface Prober {
   /** What `watcher` wants to know from now on, instead of what it wanted before. Asks new ones at once. */
-  watch(watcher: string, probes: readonly Probe[]): void
+  watch(watcher: ResourceKey, probes: readonly Probe[]): void
   healthOf(probe: Probe): NodeHealth
   close(): void
 }
@@ -14,7 +15,7 @@ export interface ProberOptions {
   readonly clock: Clock
   readonly ids: Ids
   /** Called with the watchers of a probe whose state, weight or problem changed. */
-  readonly onChange: (watchers: ReadonlySet<string>) => void
+  readonly onChange: (watchers: ReadonlySet<ResourceKey>) => void
   readonly intervalMs?: number
   readonly timeoutMs?: number
   /** Silent probes in a row that make a node unhealthy. */
@@ -22,7 +23,7 @@ export interface ProberOptions {
 }
 
 interface Watched {
-  readonly watchers: Set<string>
+  readonly watchers: Set<ResourceKey>
   readonly stop: AbortController
   health: NodeHealth
 }
@@ -36,7 +37,7 @@ const keyOf = (probe: Probe): string =>
 export const createProber = (options: ProberOptions): Prober => {
   const { clock, ids, onChange, intervalMs = 2_000, timeoutMs = 1_000, fall = 2 } = options
   const watched = new Map<string, Watched>()
-  const wants = new Map<string, ReadonlySet<string>>()
+  const wants = new Map<ResourceKey, ReadonlySet<string>>()
   const queue = createKeyedQueue(concurrency)
 
   const askForEver = async (key: string, probe: Probe, entry: Watched): Promise<void> => {
@@ -51,14 +52,14 @@ export const createProber = (options: ProberOptions): Prober => {
       await clock.sleep(intervalMs * (0.8 + 0.4 * ids.random()), signal)
     }
   }
-  const leave = (watcher: string, key: string): void => {
+  const leave = (watcher: ResourceKey, key: string): void => {
     const entry = watched.get(key)
     entry?.watchers.delete(watcher)
     if (!entry || entry.watchers.size > 0) return
     entry.stop.abort()
     watched.delete(key)
   }
-  const join = (watcher: string, key: string, probe: Probe): void => {
+  const join = (watcher: ResourceKey, key: string, probe: Probe): void => {
     const known = watched.get(key)
     if (known) return void known.watchers.add(watcher)
     const entry: Watched = {

@@ -56,12 +56,20 @@ export const createRoute = (
   const affinity = createAffinityTable(options.affinityClientsMax)
   const rotations = new Map<string, Rotation>()
 
-  const compile = (next: DesiredResource, usable: readonly WeightedTarget[]): Current => ({
+  const compile = (
+    next: DesiredResource,
+    usable: readonly WeightedTarget[],
+    before?: Current,
+  ): Current => ({
     desired: next,
     targets: new Map(usable.map((target) => [target.node, target])),
     ordered: new Set(next.targets.map((target) => target.node)),
     nodePorts: new Map(next.frontends.map((at) => [frontendText(at), at.nodePort])),
-    admits: createSourceCheck(next.sourceRanges),
+    // A change of health comes with the same order, whose ranges may be many.
+    admits:
+      before?.desired.sourceRanges === next.sourceRanges
+        ? before.admits
+        : createSourceCheck(next.sourceRanges),
   })
   let current = compile(desired, targets)
 
@@ -82,7 +90,7 @@ export const createRoute = (
 
   return {
     update: (next, usable) => {
-      current = compile(next, usable)
+      current = compile(next, usable, current)
       if (next.affinity.kind === 'None') affinity.clear()
       for (const [frontend, rotation] of rotations) {
         if (current.nodePorts.has(frontend)) rotation.retarget(usable)

@@ -3,6 +3,9 @@ import { createServer, type Socket } from 'node:net'
 import { carryTcp, type TcpFlowOptions } from './tcp-flow.ts'
 import type { Endpoint } from './proxy-header.ts'
 
+/** A link-local client comes with the name of the interface (`fe80::1%eth0`), which is ours alone. */
+export const withoutZone = (address: string): string => address.replace(/%.*$/, '')
+
 /** An address and port that answers clients. */
 export interface OpenFrontend {
   /** Whether flows live that need this frontend's own socket. */
@@ -27,8 +30,9 @@ export const openTcpFrontend = async (options: TcpFrontendOptions): Promise<Open
   let connections = 0
 
   const accept = (socket: Socket): void => {
-    const { remoteAddress: address, remotePort: port } = socket
-    if (address === undefined || port === undefined) return void socket.destroy()
+    const { remoteAddress, remotePort: port } = socket
+    if (remoteAddress === undefined || port === undefined) return void socket.destroy()
+    const address = withoutZone(remoteAddress)
     if (!route.admits(address)) {
       tally.deniedBySource += 1
       return void socket.resetAndDestroy()

@@ -5,7 +5,7 @@ import type { Flow, Flows } from './flows.ts'
 import type { Endpoint } from './proxy-header.ts'
 import type { Route } from './route.ts'
 import type { Tally } from './tally.ts'
-import type { OpenFrontend } from './tcp-frontend.ts'
+import { withoutZone, type OpenFrontend } from './tcp-frontend.ts'
 import { openUdpSession, type UdpSession } from './udp-session.ts'
 
 export interface UdpFrontendOptions {
@@ -63,14 +63,15 @@ export const openUdpFrontend = async (options: UdpFrontendOptions): Promise<Open
       tally.deniedByLimit += 1
       return undefined
     }
-    const hop = route.choose(frontendKey, client.address, new Set())
+    const address = withoutZone(client.address)
+    const hop = route.choose(frontendKey, address, new Set())
     if (!hop) {
       tally.unserved += 1
       return undefined
     }
     const session = openUdpSession({
       hop,
-      source: route.sourceFor(client.address, hop.ip),
+      source: route.sourceFor(address, hop.ip),
       now: () => clock.now(),
       answer: (payload) => answer(payload, client),
       onBroken: () => {
@@ -94,7 +95,7 @@ export const openUdpFrontend = async (options: UdpFrontendOptions): Promise<Open
   }
 
   socket.on('message', (payload, client) => {
-    if (!route.admits(client.address)) {
+    if (!route.admits(withoutZone(client.address))) {
       tally.deniedBySource += 1
       return
     }
