@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { identityOf, isAlive, type ProcessIdentity } from '@weir/embedded'
 import { CommandFailed } from '../exit.ts'
 
+/** The record of the process that runs a platform in the folder. */
+export const lockName = 'up.pid'
+
 /**
  * Makes sure that one platform runs in a folder. Returns what gives the folder back. A record whose
  * process is gone is taken over.
  */
 export const claimFolder = (folder: string): (() => Promise<void>) => {
-  const path = join(folder, 'up.pid')
+  const path = join(folder, lockName)
   const holder = existsSync(path)
     ? (JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity)
     : undefined

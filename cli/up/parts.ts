@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { freePort, startChild, type Child } from '@weir/embedded'
 import { systemClock } from '@weir/kernel'
 import { CommandFailed } from '../exit.ts'
+import { keepRunning } from './keep-running.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -51,7 +52,6 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
 
 export interface RunningPart {
   readonly name: string
-  readonly child: () => Child
   stop(): Promise<void>
 }
 
@@ -62,7 +62,6 @@ export interface Supervision {
 }
 
 const readyDeadlineMs = 30_000
-const restartPauseMs = 500
 
 /** Starts a service, waits until it is ready, and starts it again whenever it ends by itself. */
 export const superviseService = async (
@@ -84,27 +83,14 @@ export const superviseService = async (
       },
       stopSignal: 'SIGTERM',
     })
-  let stopping = false
-  let child = await start()
-  const watch = async (watched: Child): Promise<void> => {
-    const how = await watched.ended
-    if (stopping) return
-    at.onRestart(part.name, how)
-    await systemClock.sleep(restartPauseMs)
-    if (stopping) return
-    child = await start()
-    void watch(child)
+  const kept = await keepRunning({ name: part.name, start, onRestart: at.onRestart })
+  try {
+    await untilReady(part.name, kept.first, healthPort)
+  } catch (error) {
+    await kept.stop()
+    throw error
   }
-  await untilReady(part.name, child, healthPort)
-  void watch(child)
-  return {
-    name: part.name,
-    child: () => child,
-    stop: async () => {
-      stopping = true
-      await child.stop()
-    },
-  }
+  return { name: part.name, stop: () => kept.stop() }
 }
 
 const untilReady = async (name: string, child: Child, healthPort: number): Promise<void> => {

@@ -5,6 +5,7 @@ import {
   constants,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,6 +15,7 @@ import { dirname, join, resolve } from 'node:path'
 import { assertPortFree, freePort } from '@weir/embedded'
 import { z } from 'zod'
 import { CommandFailed } from '../exit.ts'
+import { lockName } from './folder-lock.ts'
 
 const kind = z.enum(['simulated', 'kubernetes'])
 
@@ -32,11 +34,10 @@ export type PlatformState = z.infer<typeof platformState>
 
 const apiPort = 7080
 
-/** Makes the folder, and says what to do when that can't be. `fresh` forgets what was there. */
-export const openFolder = (path: string, fresh: boolean): string => {
+/** Makes the folder, and says what to do when that can't be. */
+export const openFolder = (path: string): string => {
   const folder = resolve(path)
   try {
-    if (fresh) rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true })
     accessSync(folder, constants.W_OK)
   } catch (cause) {
@@ -49,6 +50,13 @@ export const openFolder = (path: string, fresh: boolean): string => {
     )
   }
   return folder
+}
+
+/** Forgets what was there, except who holds the folder: only the holder may empty it. */
+export const emptyFolder = (folder: string): void => {
+  for (const name of readdirSync(folder)) {
+    if (name !== lockName) rmSync(join(folder, name), { recursive: true, force: true })
+  }
 }
 
 /** Reads the state, or makes it on the first start. */

@@ -11,8 +11,16 @@ import { ok, print, tell, warn } from '../output.ts'
 import { connectCluster, localTenant } from './bootstrap.ts'
 import { kindAtHand, startCluster } from './cluster-part.ts'
 import { claimFolder } from './folder-lock.ts'
+import { keepRunning } from './keep-running.ts'
 import { serviceParts, superviseService } from './parts.ts'
-import { openFolder, openState, saveState, writeSecret, type PlatformState } from './state.ts'
+import {
+  emptyFolder,
+  openFolder,
+  openState,
+  saveState,
+  writeSecret,
+  type PlatformState,
+} from './state.ts'
 
 export interface UpFlags {
   readonly cluster?: MiniclusterKind
@@ -53,9 +61,10 @@ export const up = async (flags: UpFlags): Promise<void> => {
  */
 export const startPlatform = async (flags: UpFlags, signal: AbortSignal): Promise<Platform> => {
   const started = systemClock.now()
-  const folder = openFolder(flags.state, flags.fresh ?? false)
+  const folder = openFolder(flags.state)
   const parts = createStops()
   parts.add(claimFolder(folder))
+  if (flags.fresh) emptyFolder(folder)
   const interrupted = Promise.withResolvers<never>()
   signal.addEventListener('abort', () => {
     interrupted.reject(new CommandFailed('failed', 'interrupted before everything was up'))
@@ -135,7 +144,7 @@ const startMinicluster = async (start: Start, state: PlatformState, kind: Minicl
     environment: readEnvironment(),
     onProgress: (line) => tell(`  ${line}`),
   })
-  start.add(cluster.stop)
+  start.add(() => cluster.stop())
   ok(`minicluster (${kind}) with three nodes at ${cluster.server}`)
   return cluster
 }
@@ -143,13 +152,12 @@ const startMinicluster = async (start: Start, state: PlatformState, kind: Minicl
 const database = async ({ folder, add }: Start, state: PlatformState): Promise<string> => {
   const given = readEnvironment()['DATABASE_URL']
   if (given !== undefined) return given
-  const postgres = await startPostgres({
-    dataDir: join(folder, 'postgres/data'),
-    port: state.ports.postgres,
-  })
+  const start = () =>
+    startPostgres({ dataDir: join(folder, 'postgres/data'), port: state.ports.postgres })
+  const postgres = await keepRunning({ name: 'PostgreSQL', start, onRestart })
   add(() => postgres.stop())
-  ok(`PostgreSQL on 127.0.0.1:${postgres.port}`)
-  return postgres.url
+  ok(`PostgreSQL on 127.0.0.1:${postgres.first.port}`)
+  return postgres.first.url
 }
 
 const bus = async ({ folder, add }: Start, state: PlatformState): Promise<string> => {
@@ -160,15 +168,16 @@ const bus = async ({ folder, add }: Start, state: PlatformState): Promise<string
     env,
     onProgress: (line) => tell(`  ${line}`),
   })
-  const nats = await startNatsServer({
-    program,
-    storeDir: join(folder, 'nats/store'),
-    port: state.ports.nats,
-  })
+  const start = () =>
+    startNatsServer({ program, storeDir: join(folder, 'nats/store'), port: state.ports.nats })
+  const nats = await keepRunning({ name: 'nats-server', start, onRestart })
   add(() => nats.stop())
-  ok(`nats-server with JetStream on 127.0.0.1:${nats.port}`)
-  return nats.url
+  ok(`nats-server with JetStream on 127.0.0.1:${nats.first.port}`)
+  return nats.first.url
 }
+
+const onRestart = (name: string, how: string): void =>
+  warn(`${name} ended (${how}); starting it again`)
 
 const services = async (
   { folder, add }: Start,
@@ -177,15 +186,11 @@ const services = async (
 ): Promise<string> => {
   const { adminToken, masterKey, ports } = state
   const parts = serviceParts(folder, { ...urls, adminToken, masterKey, apiPort: ports.api })
-  const supervision = {
-    folder,
-    environment: readEnvironment(),
-    onRestart: (name: string, how: string) => warn(`${name} ended (${how}); starting it again`),
-  }
+  const supervision = { folder, environment: readEnvironment(), onRestart }
   const running = await Promise.all(
     parts.map(async (part) => {
       const service = await superviseService(part, supervision)
-      add(service.stop)
+      add(() => service.stop())
       ok(part.name)
     }),
   )
