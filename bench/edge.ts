@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { desiredOf, fleet, serveOrder } from '../services/edge/rig/orders.ts'
@@ -139,7 +139,8 @@ export const benchEdge = async (args: readonly string[]): Promise<void> => {
     children.push(client)
     console.log(
       `userspace edge, policy ${values.policy}, ${availableParallelism()} cores, ` +
-        `${values.rounds} rounds of ${values.seconds} s, medians`,
+        `${values.rounds} rounds of ${values.seconds} s, medians; ` +
+        `load before: ${(loadavg()[0] ?? 0).toFixed(1)}`,
     )
     print(await runRounds(client, Number(values.rounds), Number(values.seconds)))
   } finally {
