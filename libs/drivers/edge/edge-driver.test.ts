@@ -1,0 +1,168 @@
+import { desiredHash, fleetName, type DesiredResource } from '@weir/contract'
+import type { Clock } from '@weir/kernel'
+import { describe, expect, test } from 'vitest'
+import { testDriver } from '../driver.conformance.ts'
+import { desiredOf, ourInstallation } from '../sample-desired.ts'
+import { createEdgeDriver } from './edge-driver.ts'
+import { createStandinBus, createStandinEdge } from './fleet-standin.ts'
+
+const fleet = fleetName.parse('local')
+const order = (desired: DesiredResource) => ({ order: 'serve', fleet, desired }) as const
+
+/** A driver and a fleet of stand-in edges; `reading` feeds the driver's view from the bus. */
+const createFleet = async (names: readonly string[], reading = true) => {
+  let now = Date.parse('2026-01-01T00:00:00Z')
+  const clock: Clock = { now: () => now, sleep: async () => undefined }
+  const bus = createStandinBus()
+  const edges = names.map((name) => createStandinEdge(bus, clock, { fleet, name }))
+  for (const edge of edges) edge.beat()
+  const driver = createEdgeDriver({ bus, clock, fleet, installation: ourInstallation })
+  if (reading) void driver.run(AbortSignal.timeout(60_000))
+  await Promise.resolve()
+  return {
+    bus,
+    edges,
+    driver,
+    advance: (ms: number) => (now += ms),
+    work: async () => {
+      now += 10
+      for (const edge of edges) await edge.work()
+    },
+  }
+}
+
+for (const names of [['one'], ['one', 'two', 'three']]) {
+  testDriver(`edge, fleet of ${names.length}`, async () => {
+    const { bus, edges, driver, work } = await createFleet(names)
+    return {
+      driver,
+      settle: work,
+      world: () => edges[0]?.serving().map(({ desired }) => desired) ?? [],
+      plant: async (desired) => {
+        const subject = `weir.edge.${fleet}.order.${desired.marks.key}`
+        bus.tell({ subject, body: JSON.stringify(order(desired)) })
+        await work()
+      },
+      failNext: (when) => bus.failPublish(1, when),
+    }
+  })
+}
+
+const ready = async (
+  { driver }: Awaited<ReturnType<typeof createFleet>>,
+  desired: DesiredResource,
+) => {
+  const seen = await driver.observe(desired.marks)
+  return seen.status === 'present' && seen.ready
+}
+
+describe('a fleet', () => {
+  test('is ready with a majority of its live edges', async () => {
+    const world = await createFleet(['one', 'two', 'three'])
+    await world.driver.apply(desiredOf())
+    await world.edges[0]?.work()
+    expect(await ready(world, desiredOf())).toBe(false)
+    await world.edges[1]?.work()
+    expect(await ready(world, desiredOf())).toBe(true)
+  })
+
+  test('answers from the bus alone when nobody feeds the view', async () => {
+    const world = await createFleet(['one'], false)
+    await world.driver.apply(desiredOf())
+    await world.work()
+    const later = createEdgeDriver({
+      bus: world.bus,
+      clock: { now: () => Date.parse('2026-01-01T00:00:01Z'), sleep: async () => undefined },
+      fleet,
+      installation: ourInstallation,
+    })
+    expect(await later.observe(desiredOf().marks)).toMatchObject({ ready: true })
+  })
+
+  test('has nothing absent until every edge said so', async () => {
+    const world = await createFleet(['one', 'two'])
+    await world.driver.apply(desiredOf())
+    await world.work()
+    await world.driver.remove(desiredOf().marks)
+    await world.edges[0]?.work()
+    expect((await world.driver.observe(desiredOf().marks)).status).not.toBe('absent')
+    await world.edges[1]?.work()
+    expect(await world.driver.observe(desiredOf().marks)).toMatchObject({
+      status: 'absent',
+      confirmedBy: ['one', 'two'],
+    })
+  })
+
+  test('waits for a silent edge until it counts as gone', async () => {
+    const world = await createFleet(['one', 'two'])
+    await world.driver.apply(desiredOf())
+    await world.edges[0]?.work()
+    await world.driver.remove(desiredOf().marks)
+    for (const [seconds, status] of [
+      [60, 'unknown'],
+      [400, 'absent'],
+    ] as const) {
+      world.advance(seconds * 1000)
+      await world.edges[0]?.work()
+      await world.edges[0]?.work()
+      expect((await world.driver.observe(desiredOf().marks)).status).toBe(status)
+    }
+  })
+
+  test('shows in its inventory what an edge serves that came back from the dead', async () => {
+    const world = await createFleet(['one'])
+    world.edges[0]?.plant(order(desiredOf(7)))
+    world.edges[0]?.beat()
+    const { resources } = await world.driver.inventory()
+    expect(resources.map(({ marks }) => marks)).toEqual([desiredOf(7).marks])
+  })
+
+  test('without any edge has no inventory', async () => {
+    const world = await createFleet([])
+    await expect(world.driver.inventory()).rejects.toThrow('no edge')
+  })
+
+  test('is told again after the bus lost everything, and serves on meanwhile', async () => {
+    const world = await createFleet(['one'])
+    await world.driver.apply(desiredOf())
+    await world.work()
+    world.bus.wipe()
+    world.edges[0]?.beat()
+    const before = world.bus.published()
+    await world.driver.apply(desiredOf())
+    expect(world.bus.published()).toBe(before + 1)
+    await world.work()
+    expect(await ready(world, desiredOf())).toBe(true)
+  })
+
+  test('is told once, however often it is asked', async () => {
+    const world = await createFleet(['one'])
+    for (let time = 0; time < 5; time += 1) await world.driver.apply(desiredOf())
+    expect(world.bus.published()).toBe(1)
+    world.advance(6000)
+    await world.driver.apply(desiredOf())
+    expect(world.bus.published()).toBe(2)
+  })
+
+  test('that refuses says which edge and why', async () => {
+    const world = await createFleet(['one'])
+    world.edges[0]?.refuse('port 80 of 127.1.0.1 is held by another program')
+    await world.driver.apply(desiredOf())
+    await world.work()
+    expect(await world.driver.apply(desiredOf())).toEqual({
+      status: 'refused',
+      capability: 'edge',
+      problem: 'one: port 80 of 127.1.0.1 is held by another program',
+    })
+  })
+
+  test('keeps going past a message that is none', async () => {
+    const world = await createFleet(['one'])
+    world.bus.tell({ subject: `weir.edge.${fleet}.report.one.x`, body: '{' })
+    world.bus.tell({ subject: `weir.edge.${fleet}.heartbeat.one`, body: '{"edge":"two"}' })
+    await world.driver.apply(desiredOf())
+    await world.work()
+    const seen = await world.driver.observe(desiredOf().marks)
+    expect(seen).toMatchObject({ ready: true, hash: desiredHash(desiredOf()) })
+  })
+})
