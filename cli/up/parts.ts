@@ -40,7 +40,7 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
       // Clusters of a platform on one machine are on this machine.
       WEIR_CLUSTER_NETWORKS: '127.0.0.0/8',
     }),
-    //part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
+    part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
     part('api', {
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,

@@ -187,14 +187,18 @@ const services = async (
   const { adminToken, masterKey, ports } = state
   const parts = serviceParts(folder, { ...urls, adminToken, masterKey, apiPort: ports.api })
   const supervision = { folder, environment: readEnvironment(), onRestart }
-  const running = await Promise.all(
-    parts.map(async (part) => {
-      const service = await superviseService(part, supervision)
-      add(() => service.stop())
-      ok(part.name)
-    }),
-  )
-  if (running.length !== parts.length) warn('not every service runs')
+  const starting = parts.map(async (part) => {
+    const service = await superviseService(part, supervision)
+    ok(part.name)
+    return service
+  })
+  // Services do not wait for each other, so they end together; one that still starts is waited for.
+  add(async () => {
+    const settled = await Promise.allSettled(starting)
+    const running = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    await Promise.all(running.map((service) => service.stop()))
+  })
+  await Promise.all(starting)
   return `http://127.0.0.1:${ports.api}`
 }
 
