@@ -139,16 +139,18 @@ const steps: readonly (readonly [string, (rig: DriverRig) => Promise<Outcome>])[
 const faults = (make: () => Promise<DriverRig>): void => {
   test.for(steps.map((_, index) => index))('step %i repeated changes nothing', async (repeated) => {
     const rig = await make()
+    const after: (readonly string[])[] = []
     for (const [index, [, step]] of steps.entries()) {
       await step(rig)
       await rig.settle()
-      const once = there(rig)
+      after.push(there(rig))
       if (index !== repeated) continue
       await Promise.all([step(rig), step(rig)])
       await rig.settle()
-      expect(there(rig)).toEqual(once)
+      after.push(there(rig))
     }
-    expect(there(rig)).toEqual([as(desiredOf(1, { epoch: 2 }))])
+    expect(after[repeated + 1]).toEqual(after[repeated])
+    expect(after.at(-1)).toEqual([as(desiredOf(1, { epoch: 2 }))])
   })
 
   for (const when of ['before', 'after'] as const) {
@@ -195,6 +197,7 @@ const faults = (make: () => Promise<DriverRig>): void => {
     await bringUp(rig, next)
     await takeDown(rig, desiredOf().marks)
     expect(there(rig)).toEqual([as(next)])
+    expect(await rig.driver.observe(next.marks)).toMatchObject({ ready: true, generation: 1 })
   })
 }
 
@@ -220,6 +223,7 @@ const owners = (make: () => Promise<DriverRig>): void => {
     await takeDown(rig, desiredOf().marks)
     await takeDown(rig, theirs.marks)
     expect(there(rig)).toEqual([as(theirs)])
+    expect(await rig.driver.apply(desiredOf())).toMatchObject({ capability: 'ownership' })
   })
 
   test('what it cannot do is refused by name, and nothing is made', async () => {
