@@ -124,10 +124,7 @@ const outfit = (
 })
 
 /** What a user sees of our work on a Service, for telling whether somebody changed it. */
-export const shownText = ({ ingress, conditions }: SeenService): string =>
-  JSON.stringify([
-    ingress,
-    conditions
-      .filter(({ type }) => type.startsWith('weir.dev/'))
-      .map(({ type, status }) => [type, status]),
-  ])
+export const shownText = ({ ingress, reason, conditions }: SeenService): string => {
+  const own = conditions.filter(({ type }) => type.startsWith('weir.dev/'))
+  return JSON.stringify([ingress, reason, own.map(({ type, status }) => [type, status])])
+}

@@ -118,7 +118,10 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
     const wrote = desk.wrote.get(seen.uid)
     const touched = wrote !== undefined && wrote !== shownText(seen)
     const lost = wrote === undefined && before === undefined && seen.ingress.length === 0
-    const revised = seen.reason !== null && before !== seen.intentHash
+    const degraded = seen.conditions.some(
+      (at) => at.type === 'weir.dev/Degraded' && at.status === 'True',
+    )
+    const revised = degraded && before !== seen.intentHash
     if (seen.held && (touched || lost || revised)) toLookAt.add(seen.uid)
   }
 

@@ -8,12 +8,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { withLoopback } from './address-policy.ts'
 import { createConnection, type KubeConnection } from './connection.ts'
 import { parseKubeconfig } from './credentials.ts'
-import { createEventRecorder } from './events.ts'
-import { cleanupFinalizer, finalizers } from './finalizers.ts'
 import { kubeService, type KubeService } from './objects.ts'
-import { rbacObjects } from './rbac.ts'
 import { createReflector, type ReflectorOptions } from './reflector.ts'
-import { createServiceWriter, type ServiceRef } from './service-writer.ts'
+import { writesConformance } from './service-writer.conformance.ts'
 
 let stateDir: string
 let cluster: SimulatedMinicluster
@@ -50,8 +47,6 @@ const create = async (name: string, more: { spec?: object; metadata?: object } =
   const { uid, namespace } = made.metadata
   return { uid, namespace, name, resourceVersion: made.metadata.resourceVersion }
 }
-const read = async (name: string): Promise<KubeService> =>
-  kubeService.parse(await admin.call({ method: 'GET', path: `${path}/${name}` }))
 const remove = (name: string): Promise<unknown> =>
   admin.call({ method: 'DELETE', path: `${path}/${name}` })
 
@@ -211,145 +206,12 @@ describe('a reflector', () => {
   })
 })
 
-describe('writes on a Service', () => {
-  const writer = () => createServiceWriter(admin, { defaultClass: true })
-
-  test('leave the finalizers of others alone, coming and going', async () => {
-    const at = await create('web', { metadata: { finalizers: ['example.com/hold'] } })
-    const held = await writer().hold(at)
-    expect(held).toMatchObject({ status: 'written', service: { held: true } })
-    expect((await read('web')).metadata.finalizers?.toSorted()).toEqual(
-      ['example.com/hold', ...finalizers].toSorted(),
-    )
-    const { resourceVersion } = (await read('web')).metadata
-    await writer().release(at, { resourceVersion, keepFinalizers: false })
-    expect((await read('web')).metadata.finalizers).toEqual(['example.com/hold'])
-  })
-
-  test('tell address, conditions and reason at once, and take all of them back at once', async () => {
-    const at = await create('web')
-    await writer().hold(at)
-    const time = '2026-01-01T00:00:00Z'
-    const because = { reason: 'R', message: 'm', lastTransitionTime: time }
-    const serving = { type: 'weir.dev/Serving', status: 'True', ...because } as const
-    const foreign = { type: 'example.com/Own', status: 'True', ...because } as const
-    await writer().tell(at, { conditions: [foreign], reason: null })
-    const told = await writer().tell(at, {
-      ingress: [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' }],
-      conditions: [serving],
-      reason: 'because',
-    })
-    expect(told).toMatchObject({
-      status: 'written',
-      service: {
-        ingress: [{ ip: '198.51.100.7', ipMode: 'Proxy' }],
-        reason: 'because',
-        conditions: expect.arrayContaining([serving, foreign]) as unknown,
-      },
-    })
-    const { resourceVersion } = (await read('web')).metadata
-    const released = await writer().release(at, { resourceVersion, keepFinalizers: true })
-    expect(released).toMatchObject({
-      status: 'written',
-      service: { ingress: [], reason: null, conditions: [foreign], held: true },
-    })
-  })
-
-  test('never reach a namesake', async () => {
-    const before = await create('web')
-    await remove('web')
-    await create('web')
-    expect(await writer().hold(before)).toEqual({ status: 'gone' })
-    expect((await read('web')).metadata.finalizers ?? []).toEqual([])
-  })
-
-  test('do not let go on an old view, and say so', async () => {
-    const at = await create('web')
-    await writer().hold(at)
-    const { resourceVersion } = at
-    const outcome = await writer().release(at, { resourceVersion, keepFinalizers: false })
-    expect(outcome).toEqual({ status: 'changed' })
-    expect((await read('web')).metadata.finalizers).toContain(cleanupFinalizer)
-  })
-
-  test('of a status after a change of type are refused, and that is no failure', async () => {
-    const at = await create('web', { spec: { type: 'ClusterIP' } })
-    const ingress = [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' as const }]
-    const outcome = await writer().tell(at, { ingress, conditions: [], reason: null })
-    expect(outcome.status).toBe('refused')
-  })
-
-  test('of finalizers on a Service that is being deleted are refused, and that is no failure', async () => {
-    const at = await create('web', { metadata: { finalizers: ['example.com/hold'] } })
-    await remove('web')
-    expect((await writer().hold(at)).status).toBe('refused')
-  })
-
-  test('on a Service that is gone say so', async () => {
-    const at = await create('web')
-    await remove('web')
-    expect(await writer().hold(at)).toEqual({ status: 'gone' })
-    expect(await writer().read(at)).toBeUndefined()
-  })
-})
-
-test('the role that a tenant grants is enough for all of it, and for no more', async () => {
-  const plural = { ServiceAccount: 'serviceaccounts', Secret: 'secrets' } as Record<string, string>
-  for (const object of rbacObjects) {
-    const { kind } = object as { kind: string }
-    if (kind === 'Secret') continue
-    const where =
-      kind in plural
-        ? `/api/v1/namespaces/kube-system/${plural[kind]}`
-        : `/apis/rbac.authorization.k8s.io/v1/${kind.toLowerCase()}s`
-    await admin.call({ method: 'POST', path: where, body: object })
+writesConformance('the simulated API server', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'weir-kube-'))
+  const simulated = await startSimulatedMinicluster({ stateDir: dir, port: 0, nodes: [] })
+  const end = async (): Promise<void> => {
+    await simulated.stop()
+    await rm(dir, { recursive: true, force: true })
   }
-  const issued = (await admin.call({
-    method: 'POST',
-    path: '/api/v1/namespaces/kube-system/serviceaccounts/weir/token',
-    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} },
-  })) as { status: { token: string } }
-  const { server, ca } = parseKubeconfig(cluster.kubeconfig)
-  const auth = { kind: 'token', token: issued.status.token } as const
-  const weir = createConnection({ server, ca, auth }, { policy: withLoopback })
-  try {
-    await weir.identity()
-    for (const list of [
-      '/api/v1/services',
-      '/api/v1/nodes',
-      '/apis/discovery.k8s.io/v1/endpointslices',
-    ]) {
-      await weir.call({ method: 'GET', path: list })
-    }
-    const at: ServiceRef = await create('web')
-    const writer = createServiceWriter(weir, { defaultClass: true })
-    expect(await writer.hold(at)).toMatchObject({ status: 'written' })
-    const recorder = createEventRecorder({
-      connection: weir,
-      clock: systemClock,
-      logger: silentLogger,
-    })
-    const told = { about: at, type: 'Normal', reason: 'R', message: 'm', key: 'k', at: 1 } as const
-    recorder.record(told)
-    recorder.record({ ...told, refresh: true })
-    await recorder.idle()
-    const events = await admin.call({ method: 'GET', path: '/api/v1/namespaces/default/events' })
-    expect(events).toMatchObject({ items: [{ reason: 'R' }] })
-    for (const [method, forbidden] of [
-      ['PATCH', `${path}/web`],
-      ['DELETE', `${path}/web`],
-      ['GET', '/api/v1/secrets'],
-      ['GET', '/api/v1/pods'],
-      ['GET', '/api/v1/namespaces/default'],
-    ] as const) {
-      const call = weir.call({
-        method,
-        path: forbidden,
-        ...(method === 'PATCH' ? { body: {} } : {}),
-      })
-      await expect(call).rejects.toMatchObject({ status: 403 })
-    }
-  } finally {
-    await weir.close()
-  }
+  return { kubeconfig: simulated.kubeconfig, stop: end }
 })
