@@ -47,7 +47,11 @@ describe('a session killed in the middle of an append', () => {
       await query(
         database.url,
         `create function weir.die() returns trigger language plpgsql as $$
-         begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(10); return new; end $$;
+         begin
+           perform pg_terminate_backend(pg_backend_pid());
+           perform pg_sleep(10);
+           return new;
+         end $$;
          create trigger die after insert or update on weir.${table}
            for each statement execute function weir.die()`,
       )

@@ -35,8 +35,15 @@ create function weir.append(
 )
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- The size of a batch must not make the planner think again: that cost more than the append itself.
+-- The plan is always the same: a look by index for each element. Left alone the planner thinks again
+-- for each size of a batch, or keeps a scan of whole tables from when they were small (measured: the
+-- two checks took 280 us of an append, and 25 us like this).
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
 as $$
 #variable_conflict use_column
 declare
