@@ -29,6 +29,8 @@ export interface Desk {
   readonly cache: ServiceCache
   /** What the last write of this process left on each Service, as `shownText` puts it. */
   readonly wrote: Map<ServiceUid, string>
+  /** Services that this process took its finalizers off: their end surprises nobody. */
+  readonly released: Set<ServiceUid>
   /** One thing at a time per Service, whether it was seen or decided. */
   readonly queue: KeyedQueue
 }
@@ -120,6 +122,7 @@ const outfit = (
   recorder: createEventRecorder({ connection, clock, logger }),
   cache: createServiceCache(),
   wrote: new Map(),
+  released: new Set(),
   queue: createKeyedQueue(concurrency),
 })
 

@@ -33,14 +33,12 @@ export interface WatcherPorts {
 
 /** The only one that talks to tenants' clusters, both ways. */
 export interface Watcher {
-  /** The work that an event makes. */
+  /** The work that an event makes: a Service to write, or news of a cluster. */
   readonly keysOf: (event: RecordedEvent) => readonly string[]
   /** Brings what is written on one Service to what its story says. */
   readonly reconcile: (item: WorkItem) => Promise<{ readonly againInMs?: number }>
   /** Holds and watches clusters until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
-  /** Something was recorded of a cluster: look at it now. */
-  wake(): void
   /** The clusters watched here: how long each has been silent, and whether it was read in full. */
   watching(): readonly {
     readonly cluster: string
@@ -53,7 +51,7 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
   const { store, clock, ids, logger } = ports
   const registry = createRegistry({ store, open: ports.open })
   const desks = createDesks({ ...ports, registry, concurrency: ports.concurrency ?? 32 })
-  const reconcile = createReconcile({ ...ports, desks })
+  const reconcile = createReconcile({ ...ports, desks, registry })
   const watches = new Map<string, ClusterWatch>()
 
   const watch = async (known: KnownCluster, fence: number, signal: AbortSignal): Promise<void> => {
@@ -86,16 +84,16 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
   })
 
   return {
-    keysOf: (event) => {
-      if (event.subject.startsWith('cluster-')) holding.wake()
-      return keysOf(event)
+    keysOf: (event) => (event.subject.startsWith('cluster-') ? [event.subject] : keysOf(event)),
+    reconcile: async (item) => {
+      if (!item.key.startsWith('cluster-')) return reconcile(item)
+      holding.wake()
+      return {}
     },
-    reconcile,
     run: async (signal) => {
       await holding.run(signal)
       await desks.closeAll()
     },
-    wake: () => holding.wake(),
     watching: () =>
       [...watches].map(([cluster, at]) => ({
         cluster,

@@ -29,6 +29,9 @@ export interface HoldingPorts {
   readonly leaseMs?: number
 }
 
+/** News of clusters comes by the log; this is for what it did not bring. */
+const readEveryMs = 15_000
+
 interface Held {
   readonly version: number
   readonly stop: AbortController
@@ -41,6 +44,8 @@ export const createHolding = (ports: HoldingPorts): Holding => {
   const { leases, holder, clock, ids, logger, leaseMs = 15_000 } = ports
   const held = new Map<ClusterId, Held>()
   let nap = new AbortController()
+  let clusters: readonly KnownCluster[] = []
+  let readAgainAt = -Infinity
 
   const begin = (known: KnownCluster, fence: number, until: number): void => {
     const { id } = known.cluster
@@ -87,7 +92,10 @@ export const createHolding = (ports: HoldingPorts): Holding => {
   }
 
   const round = async (): Promise<void> => {
-    const clusters = (await ports.clusters()).filter(({ served }) => served)
+    if (clock.now() >= readAgainAt) {
+      readAgainAt = clock.now() + readEveryMs
+      clusters = (await ports.clusters()).filter(({ served }) => served)
+    }
     for (const known of clusters) await renew(known)
     const wanted = new Set(clusters.map(({ cluster }) => cluster.id))
     for (const id of held.keys()) if (!wanted.has(id)) await letGo(id)
@@ -95,7 +103,10 @@ export const createHolding = (ports: HoldingPorts): Holding => {
 
   return {
     held: () => [...held.keys()],
-    wake: () => nap.abort(),
+    wake: () => {
+      readAgainAt = -Infinity
+      nap.abort()
+    },
     run: async (signal) => {
       const stop = (): void => nap.abort()
       signal.addEventListener('abort', stop, { once: true })
@@ -104,6 +115,7 @@ export const createHolding = (ports: HoldingPorts): Holding => {
         try {
           await round()
         } catch (error) {
+          readAgainAt = -Infinity
           logger.warn({ problem: explainError(error) }, 'cannot look after leases, trying again')
         }
         // Whatever could not be renewed in time may be another's by now.

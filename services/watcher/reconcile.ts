@@ -14,6 +14,7 @@ import type { Metrics, Trace } from '@weir/runtime'
 import { announcements } from './domain/announce.ts'
 import { decide, type Plan, type Write } from './domain/decide.ts'
 import { foldStory, type Story } from './domain/fold.ts'
+import type { Registry } from './registry.ts'
 import { shownText, type Desk, type Desks } from './desk.ts'
 
 /** The name under which the watcher reads the log and keeps its work. */
@@ -22,6 +23,7 @@ export const consumer = 'watcher'
 export interface ReconcilePorts {
   readonly store: Pick<Store, 'log' | 'observed'>
   readonly desks: Desks
+  readonly registry: Pick<Registry, 'find'>
   readonly clock: Clock
   readonly logger: Logger
   readonly trace: Pick<Trace, 'span'>
@@ -52,6 +54,7 @@ export const keysOf = (event: RecordedEvent): readonly string[] =>
 
 /** A Service changes under our hands so often at most before the key goes back to the queue. */
 const roundsMost = 5
+const leftAttempts = 10
 
 /** Brings what is written on one Service to what its story says. */
 export const createReconcile = (ports: ReconcilePorts) => {
@@ -67,14 +70,16 @@ export const createReconcile = (ports: ReconcilePorts) => {
     const uid = serviceUid.parse(item.key)
     const events = await store.log.story(tenant, uid)
     const story = foldStory(events)
-    const desk = await deskOf(tenant, uid, story)
+    const desk = await deskOf(tenant, uid, story).catch((error: unknown) =>
+      giveUpOnLeft(ports, item, story, error),
+    )
     if (desk === undefined) return {}
     const cached = desk.cache.get(uid)
     const home = cached ?? story.home
     if (home === undefined) return {}
     const at: ServiceRef = { uid, namespace: home.namespace, name: home.name }
     const parent = events.findLast((event) => keysOf(event).length > 0)
-    const work: Work = { ports, desk, at, tenant, attempts: item.attempts }
+    const work: Work = { ports, desk, at, tenant }
     return desk.queue.run(uid, () =>
       ports.trace.span(
         'write service',
@@ -91,12 +96,27 @@ export const createReconcile = (ports: ReconcilePorts) => {
   }
 }
 
+/**
+ * A cluster that is served no longer may never answer again. The log does not wait for its finalizers,
+ * so after a fair number of attempts neither do we.
+ * @throws what was caught, in every other case.
+ */
+const giveUpOnLeft = async (
+  { registry, logger }: ReconcilePorts,
+  { tenant, key, attempts }: WorkItem,
+  story: Story,
+  error: unknown,
+): Promise<undefined> => {
+  const known = story.home && (await registry.find(tenant, story.home.cluster))
+  if (known?.served !== false || attempts < leftAttempts) throw error
+  logger.warn({ tenant, service: key, error }, 'its cluster is gone; finalizers may be left there')
+}
+
 interface Work {
   readonly ports: ReconcilePorts
   readonly desk: Desk
   readonly at: ServiceRef
   readonly tenant: TenantId
-  readonly attempts: number
 }
 
 interface Settled {
@@ -132,6 +152,7 @@ const settle = async (work: Work, story: Story, traceparent: string): Promise<Se
       wrote = true
       desk.cache.put(written.service)
       desk.wrote.set(at.uid, shownText(written.service))
+      if (!written.service.held) desk.released.add(at.uid)
     }
     await record(work, story, plan, traceparent)
     return { wrote, againInMs: plan.againInMs }

@@ -103,6 +103,7 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
         const held = seen.held ? seen : await hold(seen, traceparent)
         if (held === undefined || !held.wanted || held.deleting) return
         inCare.add(seen.uid)
+        desk.released.delete(seen.uid)
         ports.onCare(held)
         await publish(held, 'present', traceparent)
         ports.metrics.stage('observe', (clock.now() - began) / 1000)
@@ -159,6 +160,8 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
     desk.cache.drop(uid)
     wishes.delete(uid)
     heldAt.delete(uid)
+    desk.wrote.delete(uid)
+    desk.released.delete(uid)
     if (!inCare.delete(uid)) return
     if (known !== undefined) return publish(known, 'gone')
     if (before === undefined) return
@@ -170,6 +173,7 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
   const confirmGone = async (object: KubeService): Promise<void> => {
     const { uid, namespace, name } = object.metadata
     if (!inCare.has(uid)) return desk.cache.drop(uid)
+    if (desk.released.has(uid)) return sayGone(uid)
     await verifyIdentity(desk.connection, cluster.id)
     const there = await desk.writer.read({ uid, namespace, name })
     if (there === undefined) await sayGone(uid)

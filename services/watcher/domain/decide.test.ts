@@ -45,7 +45,7 @@ const serving = [held, requested, allocated(ip), intended(), programmed()]
 const streamOfType = (type: string): string =>
   /^(Finalizer|Status|Reason)/.test(type)
     ? `status-${uid}`
-    : /^Resource/.test(type)
+    : type.startsWith('Resource')
       ? 'resource-x'
       : 'lb-x'
 
