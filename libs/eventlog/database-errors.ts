@@ -11,7 +11,8 @@ export const describeAddress = (url: string): string => {
 // intervention, system, deadlock and serialisation, and a standby that takes no writes yet.
 const passing = /^(08|53|57|58|40|25006)/
 const networkCodes = /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_AGAIN|EADDR)/
-const lostSession = /connection (terminated|ended|closed)|timeout exceeded|not queryable|after end/i
+const lostSession =
+  /connection (terminated|ended|closed)|timeout exceeded|read timeout|not queryable|calling end/i
 
 /**
  * What went wrong at the database, said by what was attempted and where. Failures that pass carry

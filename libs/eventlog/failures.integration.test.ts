@@ -4,6 +4,7 @@ import { eventually, query, testDatabase, type TestDatabase } from '@weir/testin
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { AppendRequest, Store } from './eventlog.ts'
 import { fact, fresh, freshStream, freshTenant, ports, request } from './facts.conformance.ts'
+import { migrate } from './migrate.ts'
 import { openStore } from './postgres-store.ts'
 
 let database: TestDatabase
@@ -143,6 +144,13 @@ describe('an address', () => {
     const { message } = await failure(`postgres://weir:${secret}@127.0.0.1:1/weir`)
     expect(message).toContain('postgres://weir@127.0.0.1:1/weir did not answer')
     expect(message).not.toContain(secret)
+  })
+
+  test('where nobody answers fails the migration in the same words', async () => {
+    const migrating = migrate(`postgres://weir:${secret}@127.0.0.1:1/weir`)
+    await expect(migrating).rejects.toThrow(
+      'cannot migrate the database: postgres://weir@127.0.0.1:1/weir did not answer',
+    )
   })
 
   test('that refuses the password says what to check', async () => {

@@ -1,5 +1,5 @@
 import type { RecordedEvent, TenantId } from '@weir/contract'
-import { createKeyedQueue, explainError, type Clock, type Logger } from '@weir/kernel'
+import { Bug, createKeyedQueue, explainError, type Clock, type Logger } from '@weir/kernel'
 import type { Lag, Store } from './eventlog.ts'
 
 /** The tenants a relay carries: for each, how far it is published and how far the cursor knows. */
@@ -10,6 +10,8 @@ export interface RelayTenants {
   lookAt(lag: Lag): number
   /** Drops what is known of the tenants that `isGone` names. */
   forget(isGone: (tenant: TenantId) => boolean): void
+  /** The invariant that was broken while carrying, if one was. */
+  fault(): Bug | undefined
   /** Resolves when nothing is on its way and every cursor is where it should be. */
   idle(): Promise<void>
   readonly counts: { published: number; reads: number; failures: number }
@@ -45,6 +47,7 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
   const lanes = createKeyedQueue(concurrency)
   const cursors = createKeyedQueue(4)
   const counts = { published: 0, reads: 0, failures: 0 }
+  let broken: Bug | undefined
 
   const stateOf = (tenant: TenantId): Carried => {
     const known = carried.get(tenant)
@@ -127,12 +130,14 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
         // The next look at the heads finds it again.
         counts.failures += 1
         state.woken = false
+        if (error instanceof Bug) broken ??= error
         logger.warn({ tenant, problem: explainError(error) }, 'relay cannot publish; trying again')
       })
   }
 
   return {
     counts,
+    fault: () => broken,
     wake,
     offer: (tenant, events) => {
       const { offered } = stateOf(tenant)

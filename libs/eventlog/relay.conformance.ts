@@ -1,5 +1,5 @@
 import { relayShardOf, type RecordedEvent, type TenantId } from '@weir/contract'
-import { silentLogger } from '@weir/kernel'
+import { Bug, silentLogger } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Store } from './eventlog.ts'
@@ -116,6 +116,20 @@ export const describeRelay = (subject: Subject): void => {
       }
       expect(got).toEqual(upTo(6))
       expect(relay.health().counts.failures).toBeGreaterThanOrEqual(3)
+    })
+
+    test('a broken invariant ends run', async () => {
+      const tenant = freshTenant()
+      await history(store, tenant, 1)
+      const relay = createRelay({
+        store,
+        holder: fresh('relay'),
+        publish: () => Promise.reject(new Bug('impossible')),
+        ...ports,
+        logger: silentLogger,
+        pollMs: 20,
+      })
+      await expect(relay.run(new AbortController().signal)).rejects.toThrow('impossible')
     })
 
     test('each shard is carried by one process, and by the next when that one stops or dies', async () => {

@@ -1,5 +1,5 @@
 import { relayShardCount, relayShardOf, type RecordedEvent, type TenantId } from '@weir/contract'
-import { explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import { Bug, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import { createAlarm } from './alarm.ts'
 import type { Store } from './eventlog.ts'
 import { createRelayTenants } from './relay-tenants.ts'
@@ -30,7 +30,10 @@ export interface Relay {
   offer(events: readonly RecordedEvent[]): void
   /** Whether this process carries the tenant now; if not, a hint must tell the one that does. */
   carries(tenant: TenantId): boolean
-  /** Carries until `signal` aborts, then lets go of its shards and resolves. Never rejects. */
+  /**
+   * Carries until `signal` aborts, then lets go of its shards and resolves. Whatever fails is tried
+   * again; only a `Bug` rejects.
+   */
   run(signal: AbortSignal): Promise<void>
   health(): RelayHealth
 }
@@ -96,15 +99,18 @@ export const createRelay = (options: RelayOptions): Relay => {
       if (tenant !== undefined && carries(tenant)) tenants.offer(tenant, events)
     },
     run: async (signal) => {
-      while (!signal.aborted) {
+      while (!signal.aborted && tenants.fault() === undefined) {
         try {
           await look()
         } catch (error) {
+          if (error instanceof Bug) throw error
           logger.warn({ problem: explainError(error) }, 'relay cannot reach the log; trying again')
         }
         await alarm.wait(pollMs * (0.75 + ids.random() / 2), signal)
       }
       await letGo()
+      const fault = tenants.fault()
+      if (fault !== undefined) throw fault
     },
     health: () => ({ shards: held.size, lag, lastLookAt, counts: { ...tenants.counts } }),
   }
