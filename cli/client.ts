@@ -35,9 +35,11 @@ export interface ApiClient {
   ): Promise<ReadableStream<Uint8Array>>
 }
 
+type Init = RequestInit & { readonly headers?: Readonly<Record<string, string>> }
+
 /** Talks to the HTTP API. Every failure is a CommandFailed with the server's own sentence. */
 export const createClient = (session: Session): ApiClient => {
-  const call = async (path: string, init: RequestInit): Promise<Response> => {
+  const call = async (path: string, init: Init): Promise<Response> => {
     const headers = { authorization: `Bearer ${session.token}`, ...init.headers }
     const response = await fetch(`${session.api}${path}`, { ...init, headers }).catch(
       (error: unknown) => {

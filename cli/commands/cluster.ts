@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { createConnection, parseKubeconfig, rbacManifest, withLoopback } from '@weir/kube'
+import {
+  createConnection,
+  parseKubeconfig,
+  rbacManifest,
+  withLoopback,
+  type KubeConnection,
+} from '@weir/kube'
 import { z } from 'zod'
 import { createClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
@@ -31,7 +37,7 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
   const credentials = parseKubeconfig(text, flags.context)
   // The user's own machine may look at its own cluster; the platform's policy is the watcher's.
   const connection = createConnection(credentials, { policy: withLoopback })
-  const id = await connection.identity().finally(() => connection.close())
+  const id = await identityOf(connection)
   const client = createClient(openSession(flags))
   const body = {
     id,
@@ -43,6 +49,14 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
   }
   await client.send('POST', `/v1/tenants/${client.tenant}/clusters`, body, z.unknown())
   ok(`cluster ${flags.name} (${id}) is connected for tenant ${client.tenant}`)
+}
+
+const identityOf = async (connection: KubeConnection): Promise<string> => {
+  try {
+    return await connection.identity()
+  } finally {
+    await connection.close()
+  }
 }
 
 const read = (path: string): string => {

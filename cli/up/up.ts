@@ -211,7 +211,8 @@ In another shell:
 
   export KUBECONFIG=${kubeconfigFile}
   kubectl create deployment example --image=example --replicas=3
-  kubectl expose deployment example --port=8765 --target-port=9376 --name=example-service --type=LoadBalancer
+  kubectl expose deployment example --port=8765 --target-port=9376 \\
+    --name=example-service --type=LoadBalancer
   kubectl get service -w
   curl $(npx weir url default/example-service)
   npx weir explain service default/example-service

@@ -71,10 +71,15 @@ export const openBackbone = async (
     clock,
     ids,
     logger: log,
-    publish: async (events) => void (await bus.publish(events.map(toMessage))),
+    publish: async (events) => {
+      await bus.publish(events.map(toMessage))
+    },
   })
   health.add('bus', () => (bus.connected() ? undefined : 'not connected'))
-  health.add('log', async () => void (await store.ping()))
+  health.add('log', async () => {
+    await store.ping()
+    return undefined
+  })
   bus.onHint(everyHint, (tenant) => relay.wake(tenantId.parse(tenant)), signal)
 
   // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
@@ -85,7 +90,7 @@ export const openBackbone = async (
     feed: (reconciler, durable) => {
       const handle = (messages: readonly IncomingMessage[]): Promise<void> =>
         reconciler.deliver(decodeAll(messages, log))
-      const filter = `${streams.evt.subjects[0]}`
+      const [filter] = streams.evt.subjects
       const consuming = {
         stream: streams.evt.name,
         filter,

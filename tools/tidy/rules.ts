@@ -52,7 +52,7 @@ export const layerSlips = (file: SourceFile): Slip[] =>
 
 const mayImport = (path: string, mine: string, theirs: string): boolean => {
   if (isTest(path) && anyTest.includes(theirs)) return true
-  if (theirs.startsWith('services/')) return mine === 'e2e' || mine === 'bench'
+  if (theirs.startsWith('services/')) return ['e2e', 'bench', 'tools'].includes(mine)
   if (pureLibs.includes(mine)) return false
   // The real control plane is three child processes, and those have one home.
   if (mine === 'libs/minicluster' && theirs === 'libs/embedded') return true

@@ -75,7 +75,9 @@ export const packageOf = (from: string): string | undefined => {
     .join('/')
 }
 
-export const isTest = (path: string): boolean => /\.(test|conformance)\.ts$/.test(path)
+/** Tests, and what only tests use: conformance suites, and folders named `rig` or `upstream`. */
+export const isTest = (path: string): boolean =>
+  /\.(test|conformance)\.ts$|\/(rig|upstream)\//.test(path)
 export const nameOf = (path: string): string => basename(path).replace(/\..*$/, '')
 
 export interface FunctionSpan {
