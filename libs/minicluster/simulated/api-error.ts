@@ -58,7 +58,7 @@ const qualified = (group: string, plural: string): string =>
   group === '' ? plural : `${plural}.${group}`
 
 const aboutResource = (s: Subject, name: string): ErrorDetails => ({
-  name,
+  ...(name === '' ? {} : { name }),
   ...(s.group === '' ? {} : { group: s.group }),
   kind: s.plural,
 })
@@ -101,7 +101,12 @@ export const invalid = (s: Subject, name: string, causes: readonly Cause[]): Api
     {
       code: 422,
       reason: 'Invalid',
-      details: { name, ...(s.group === '' ? {} : { group: s.group }), kind: s.kind, causes },
+      details: {
+        ...(name === '' ? {} : { name }),
+        ...(s.group === '' ? {} : { group: s.group }),
+        kind: s.kind,
+        causes,
+      },
     },
   )
 }
@@ -150,6 +155,12 @@ export const notImplemented = (what: string): ApiError =>
     code: 501,
     reason: 'NotImplemented',
   })
+
+export const badVersion = (text: string): ApiError =>
+  badRequest(
+    `invalid resource version: resourceVersion: Invalid value: ${JSON.stringify(text)}: ` +
+      `strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+  )
 
 export const tooLargeVersion = (asked: number, current: number): ApiError =>
   new ApiError(`Timeout: Too large resource version: ${asked}, current: ${current}`, {

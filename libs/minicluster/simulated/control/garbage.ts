@@ -24,21 +24,30 @@ export const startGarbageCollector = (cluster: Cluster, owners: Owners): (() => 
     if (resource !== undefined && stored !== undefined)
       settle(cluster, owners, { resource, stored })
   })
+  // Owners that wait for their dependents, by UID; few objects ever do.
+  const waitingOwners = new Map<string, string>()
+  const markWaiting = (uid: string): void => {
+    const place = waitingOwners.get(uid)
+    if (place !== undefined) waiting.mark(place)
+  }
   const observe = (name: string, change: Change): void => {
     const { uid, deletionTimestamp, finalizers = [] } = change.now.object.metadata
     if (change.type === 'DELETED') {
       if (uid !== undefined && owners.of(uid).length > 0) gone.mark(uid)
-      for (const owner of change.now.object.metadata.ownerReferences ?? [])
-        markOwner(cluster, waiting, owner.uid)
-    } else if (deletionTimestamp !== undefined && finalizers.some((one) => ours.has(one)))
+      for (const owner of change.now.object.metadata.ownerReferences ?? []) markWaiting(owner.uid)
+      if (uid !== undefined) waitingOwners.delete(uid)
+    } else if (deletionTimestamp !== undefined && finalizers.some((one) => ours.has(one))) {
+      if (uid !== undefined) waitingOwners.set(uid, `${name} ${change.now.key}`)
       waiting.mark(`${name} ${change.now.key}`)
+    }
   }
   const ends = [...cluster.store.tables()].map((table) =>
     table.subscribe((change) => observe(table.name, change)),
   )
   for (const table of cluster.store.tables())
-    for (const { object, key } of table.values())
-      if (object.metadata.deletionTimestamp !== undefined) waiting.mark(`${table.name} ${key}`)
+    for (const now of table.values())
+      if (now.object.metadata.deletionTimestamp !== undefined)
+        observe(table.name, { type: 'MODIFIED', revision: now.revision, now, before: undefined })
   return () => {
     for (const end of ends) end()
     gone.stop()
@@ -47,15 +56,6 @@ export const startGarbageCollector = (cluster: Cluster, owners: Owners): (() => 
 }
 
 const ours = new Set(['foregroundDeletion', 'orphan'])
-
-/** Looks again at owners that wait; few objects ever do. */
-const markOwner = (cluster: Cluster, waiting: DirtyKeys, uid: string): void => {
-  const deployments = cluster.store.table('deployments.apps')
-  for (const table of [deployments, cluster.store.table('services')])
-    for (const { object, key } of table.values())
-      if (object.metadata.uid === uid && object.metadata.deletionTimestamp !== undefined)
-        waiting.mark(`${table.name} ${key}`)
-}
 
 const resourceOf = (cluster: Cluster, table: string): ResourceType | undefined =>
   cluster.registry.all.find((one) => one.table === table && one.convert === undefined)

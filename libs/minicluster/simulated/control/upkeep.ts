@@ -1,3 +1,4 @@
+import { bootstrap } from '../bootstrap.ts'
 import type { Cluster } from '../cluster.ts'
 import { type KubeObject, textAt } from '../object.ts'
 import { events } from '../resources/event.ts'
@@ -47,12 +48,25 @@ const startPodCollector = (cluster: Cluster): (() => void) => {
   }
 }
 
+/** The Service of the API server itself is made again when someone deletes it. */
+const keepOwnService = (cluster: Cluster): (() => void) => {
+  const own = 'default/kubernetes'
+  const keys = new DirtyKeys(() => bootstrap(cluster))
+  const end = cluster.store.table('services').subscribe((change) => {
+    if (change.type === 'DELETED' && change.now.key === own) keys.mark(own)
+  })
+  return () => {
+    end()
+    keys.stop()
+  }
+}
+
 export const startUpkeep = (cluster: Cluster): (() => void) => {
   const timer = setInterval(() => expireEvents(cluster, cluster.clock.now()), sweepEveryMs)
   timer.unref()
-  const stopPods = startPodCollector(cluster)
+  const ends = [startPodCollector(cluster), keepOwnService(cluster)]
   return () => {
     clearInterval(timer)
-    stopPods()
+    for (const end of ends) end()
   }
 }

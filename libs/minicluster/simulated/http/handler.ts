@@ -141,7 +141,7 @@ const answerResource = async (
   if (review !== undefined && verb === 'create') return answerReview(handling, exchange, review)
   const resource = registry.find(group, version, plural)
   if (resource === undefined) {
-    const known = registry.groupVersions.some((g) => g.group === group && g.version === version)
+    const known = registry.groupVersions.some((one) => one.group === group)
     if (known) throw noSuchResource()
     return sendPlain(exchange.response, 404, '404 page not found\n')
   }

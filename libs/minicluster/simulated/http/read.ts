@@ -1,4 +1,4 @@
-import { badRequest, expired, notFound, tooLargeVersion } from '../api-error.ts'
+import { badVersion, expired, notFound, tooLargeVersion } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
 import { isObject, type JsonObject, type KubeObject } from '../object.ts'
 import { type Form, metadataOnly, readForm, tableOf } from '../print/table.ts'
@@ -89,7 +89,6 @@ export const answerList = (
       ? { objects: whole, revision: stale?.revision ?? revision, from: 0 }
       : pages.resume(token)
   const limit = Number(query.get('limit') ?? 0)
-  if (!Number.isInteger(limit) || limit < 0) throw badRequest('limit: must be a positive number')
   const found =
     selection.plain && selection.namespace === undefined
       ? start.objects
@@ -109,8 +108,7 @@ const refuseVersion = (query: URLSearchParams, revision: number, completeAfter: 
   const text = query.get('resourceVersion') ?? ''
   const asked = Number(text)
   if (text === '') return
-  if (!Number.isInteger(asked) || asked < 0)
-    throw badRequest(`resourceVersion: Invalid value: "${text}": must be a number`)
+  if (!Number.isInteger(asked) || asked < 0) throw badVersion(text)
   if (asked > revision) throw tooLargeVersion(asked, revision)
   if (query.get('resourceVersionMatch') !== 'Exact') return
   if (asked < completeAfter || asked < revision)

@@ -23,7 +23,10 @@ export const answerBinding = async (
   exchange: Exchange,
   place: Place,
 ): Promise<void> => {
-  const node = textAt(await readJson(exchange.request, bindingDefinition), 'target', 'name')
+  const binding = await readJson(exchange.request, bindingDefinition)
+  if (textAt(binding, 'metadata', 'name') !== place.name)
+    throw badRequest('name in URL does not match name in Binding object')
+  const node = textAt(binding, 'target', 'name')
   if (node === '') throw badRequest('target.name: Required value')
   const pod = find(cluster, place).object
   const bound = textAt(pod, 'spec', 'nodeName')
@@ -70,11 +73,12 @@ const scaleDefinition = 'io.k8s.api.autoscaling.v1.Scale'
 const scaleOf = ({ metadata, ...object }: KubeObject): JsonObject => {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata
   const selector = formatSelector(at(object, 'spec', 'selector'))
+  const replicas = at(object, 'spec', 'replicas') ?? 0
   return {
     kind: 'Scale',
     apiVersion: 'autoscaling/v1',
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: at(object, 'spec', 'replicas') ?? 0 },
+    spec: replicas === 0 ? {} : { replicas },
     status: { replicas: at(object, 'status', 'replicas') ?? 0, selector },
   }
 }
@@ -120,7 +124,7 @@ export const answerToken = async (
   const seconds = typeof asked === 'number' ? asked : 3_600
   const subject = { group: 'authentication.k8s.io', plural: 'tokenrequests', kind: 'TokenRequest' }
   if (seconds < 600)
-    throw invalid(subject, place.name, [
+    throw invalid(subject, '', [
       {
         reason: 'FieldValueInvalid',
         message: `Invalid value: ${seconds}: may not specify a duration less than 10 minutes`,

@@ -1,4 +1,4 @@
-import { badRequest, expired, tooLargeVersion } from '../api-error.ts'
+import { badRequest, badVersion, expired, tooLargeVersion } from '../api-error.ts'
 import type { Cluster } from '../cluster.ts'
 import type { JsonObject, KubeObject } from '../object.ts'
 import { type Form, metadataOnly, readForm, tableOf } from '../print/table.ts'
@@ -71,8 +71,7 @@ interface Wanted {
 const readWanted = (query: URLSearchParams, revision: number): Wanted => {
   const version = query.get('resourceVersion') ?? ''
   const asked = Number(version)
-  if (!Number.isInteger(asked) || asked < 0)
-    throw badRequest(`resourceVersion: Invalid value: "${version}": must be a number`)
+  if (!Number.isInteger(asked) || asked < 0) throw badVersion(version)
   const initialEvents = query.get('sendInitialEvents') === 'true'
   const bookmarks = query.get('allowWatchBookmarks') === 'true'
   if (query.has('sendInitialEvents') && query.get('resourceVersionMatch') !== 'NotOlderThan')

@@ -53,7 +53,7 @@ const validate = (draft: KubeObject, old: KubeObject | undefined): Cause[] => {
   const isSet = isObject(selector) && Object.keys(selector).length > 0
   const labels = templateLabels(spec)
   if (!isSet) found.push(required('spec.selector'))
-  else if (!readLabelSelector(selector)(labels)) {
+  if (!isSet || !readLabelSelector(selector)(labels)) {
     const text = '`selector` does not match template `labels`'
     found.push(invalidValue('spec.template.metadata.labels', labels, text))
   }

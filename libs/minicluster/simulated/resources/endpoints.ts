@@ -8,6 +8,8 @@ import { specialAddressProblems } from './service/validate.ts'
 const initialiseSlice = (draft: KubeObject): void => {
   draft['endpoints'] ??= []
   draft['ports'] ??= []
+  for (const endpoint of listAt(draft, 'endpoints'))
+    if (isObject(endpoint)) endpoint['conditions'] ??= {}
   for (const port of listAt(draft, 'ports')) {
     if (!isObject(port)) continue
     port['name'] ??= ''
@@ -47,7 +49,7 @@ export const endpointSlices: ResourceType = defineResource({
   plural: 'endpointslices',
   definition: 'io.k8s.api.discovery.v1.EndpointSlice',
   columns: endpointSliceColumns,
-  counted: true,
+  counted: 'with labels',
   strategy: { initialise: initialiseSlice, validate: validateSlice },
 })
 

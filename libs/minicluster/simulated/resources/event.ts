@@ -78,7 +78,12 @@ export const newEvents: ResourceType = defineResource({
   strategy: { initialise, validate },
   convert: {
     toStored: (event) => ({ ...rename(event, toOld), apiVersion: 'v1' }),
-    fromStored: (event) => ({ ...rename(event, toNew), apiVersion: 'events.k8s.io/v1' }),
+    fromStored: ({ reportingComponent, reportingInstance, ...event }) => ({
+      ...rename(event, toNew),
+      ...(reportingComponent === '' ? {} : { reportingController: reportingComponent }),
+      ...(reportingInstance === '' ? {} : { reportingInstance }),
+      apiVersion: 'events.k8s.io/v1',
+    }),
   },
   selectable: {
     'regarding.kind': (event) => textAt(event, 'involvedObject', 'kind'),

@@ -1,3 +1,4 @@
+import { invalidValue } from '../api-error.ts'
 import { asText, at, copyOf, isObject, type KubeObject, textAt } from '../object.ts'
 import { nodeColumns } from '../print/node-columns.ts'
 import {
@@ -80,6 +81,11 @@ export const leases: ResourceType = defineResource({
   strategy: {
     initialise: (draft) => {
       draft['spec'] ??= {}
+    },
+    validate: (draft) => {
+      const seconds = at(draft, 'spec', 'leaseDurationSeconds')
+      if (typeof seconds !== 'number' || seconds > 0) return []
+      return [invalidValue('spec.leaseDurationSeconds', seconds, 'must be greater than 0')]
     },
   },
 })

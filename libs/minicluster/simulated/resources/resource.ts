@@ -56,7 +56,7 @@ export interface ResourceType extends Subject {
   /** The fields that a field selector may name, beside `metadata.name` and `metadata.namespace`. */
   readonly selectable: Readonly<Record<string, (object: KubeObject) => string>>
   /** `metadata.generation` counts changes of what is not metadata or status. */
-  readonly counted: boolean
+  readonly counted: boolean | 'with labels'
   /** PUT makes the object where there is none. */
   readonly createsOnUpdate: boolean
   /** DELETE answers with the object instead of a Status. */

@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject, textAt } from '../object.ts'
 import { ask, type Reach } from './reach.ts'
-import type { Case } from './service-cases.ts'
+import type { Case } from './steps.ts'
 
 /** The answers to a case's requests, without what differs from one run to the next. */
 export const answersTo = async (to: Reach, one: Case, namespace: string): Promise<Json[]> => {
@@ -12,7 +12,9 @@ export const answersTo = async (to: Reach, one: Case, namespace: string): Promis
   const asked = JSON.stringify(one.steps)
   const answers: Json[] = []
   for (const step of one.steps) {
-    const path = `/api/v1/namespaces/${namespace}${step.path}`
+    const path = step.path.startsWith('/api')
+      ? step.path.replace('NAMESPACE', namespace)
+      : `/api/v1/namespaces/${namespace}${step.path}`
     const { code, body } = await ask(to, { ...step, path })
     answers.push({ code, ...steady(body, { namespace, asked }) })
   }

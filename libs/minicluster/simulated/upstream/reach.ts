@@ -1,7 +1,7 @@
 import { Agent, request } from 'undici'
 import { parse } from 'yaml'
 import { at, type Json, textAt } from '../object.ts'
-import type { Step } from './service-cases.ts'
+import type { Step } from './steps.ts'
 
 /** How to reach an API server as an administrator. */
 export interface Reach {

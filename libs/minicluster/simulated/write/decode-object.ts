@@ -24,11 +24,14 @@ export const decodeObject = (
   const { kind, apiVersion } = resource
   if (!isObject(body)) throw badRequest('the request body is not an object')
   const given = { kind: asText(body['kind'] ?? kind), apiVersion: body['apiVersion'] ?? apiVersion }
-  if (given.kind !== kind || given.apiVersion !== apiVersion)
-    throw badRequest(
-      `the API version in the data (${asText(given.apiVersion)}) or its kind (${given.kind}) does ` +
-        `not match the expected ${apiVersion}, Kind=${kind}`,
-    )
+  if (given.apiVersion !== apiVersion || given.kind !== kind) {
+    const version = asText(given.apiVersion).split('/').at(-1) ?? ''
+    const why =
+      given.kind === kind
+        ? `no kind "${kind}" is registered for version "${asText(given.apiVersion)}"`
+        : `converting (${version}.${given.kind}) to (${kind}): unknown conversion`
+    throw badRequest(`${given.kind} in version "${version}" cannot be handled as a ${kind}: ${why}`)
+  }
   const what = `${kind} in version "${resource.version}" cannot be handled as a ${kind}`
   const unknown: Unknown = { fields: [] }
   const decoded = decode(what, shapeOf(resource.definition), body, unknown)

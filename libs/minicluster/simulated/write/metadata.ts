@@ -27,7 +27,7 @@ export const stampNew = (cluster: Cluster, resource: ResourceType, draft: KubeOb
   delete metadata.deletionTimestamp
   delete metadata.deletionGracePeriodSeconds
   delete metadata.resourceVersion
-  if (resource.counted) metadata.generation = 1
+  if (resource.counted !== false) metadata.generation = 1
   else delete metadata.generation
 }
 
@@ -63,8 +63,12 @@ export const countGeneration = (
   draft: KubeObject,
   old: KubeObject,
 ): void => {
-  if (!resource.counted) return
-  const body = ({ metadata: _metadata, status: _status, ...rest }: KubeObject) => rest
+  if (resource.counted === false) return
+  const labelled = resource.counted === 'with labels'
+  const body = ({ metadata, status: _status, ...rest }: KubeObject) => ({
+    ...rest,
+    labels: labelled ? metadata.labels : undefined,
+  })
   const before = old.metadata.generation ?? 1
   draft.metadata.generation = sameJson(body(draft), body(old)) ? before : before + 1
 }

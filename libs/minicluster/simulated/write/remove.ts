@@ -69,13 +69,15 @@ export const remove = (cluster: Cluster, place: Place, options: RemoveOptions): 
     const ends = Math.max(cluster.clock.now() + grace * 1000, at_)
     draft.metadata.deletionTimestamp = timestamp(ends)
     draft.metadata.deletionGracePeriodSeconds = grace
-    if (resource.counted && !marked)
+    if (resource.counted !== false && !marked)
       draft.metadata.generation = (draft.metadata.generation ?? 1) + 1
   }
   if (finalizers.length > 0) draft.metadata.finalizers = finalizers
   else delete draft.metadata.finalizers
-  if (resource.kind === 'Namespace' && isObject(draft['status']))
+  if (resource.kind === 'Namespace' && isObject(draft['status'])) {
     draft['status']['phase'] = 'Terminating'
+    delete draft.metadata.deletionGracePeriodSeconds
+  }
   if (isGone(draft)) {
     const stored = options.dryRun
       ? existing
