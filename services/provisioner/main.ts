@@ -20,7 +20,9 @@ await run({
       silentAfterMs: settings.WEIR_EDGE_SILENT_SECONDS * 1000,
       goneAfterMs: settings.WEIR_EDGE_GONE_SECONDS * 1000,
     }
-    const edge = createEdgeDriver({ bus, clock, fleet, installation, patience, logger })
+    const traceparent = () => trace.current()
+    const where = { bus, fleet, installation, patience, traceparent }
+    const edge = createEdgeDriver({ ...where, clock, logger })
     const provisioner = createProvisioner({
       store,
       drivers: new Map([[driverName.parse(edge.name), edge]]),

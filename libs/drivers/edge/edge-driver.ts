@@ -43,6 +43,8 @@ export interface EdgeDriverOptions {
   /** Orders and reports kept in memory, each; default 100,000. */
   readonly capacity?: number
   readonly logger?: Logger
+  /** The trace context of whatever is being done now, which an order carries to the edges. */
+  readonly traceparent?: () => string | undefined
 }
 
 /** The driver, and the loop that keeps its view of the fleet fresh. */
@@ -172,7 +174,9 @@ const tell = async (context: Context, says: FleetSays, order: EdgeOrder): Promis
   const { key } = orderMarks(order)
   const same = says.order !== undefined && saysTheSame(says.order, order)
   if (same && !(someoneOwes(says) && told.longAgo(key))) return
-  const message = { subject: edgeOrderSubject(options.fleet, key), body: JSON.stringify(order) }
+  const traceparent = options.traceparent?.()
+  const body = JSON.stringify({ ...order, traceparent }) // without one, JSON leaves the key out
+  const message = { subject: edgeOrderSubject(options.fleet, key), body }
   await options.bus.publish([message])
   fleet.take(message)
   told.set(key)

@@ -1,0 +1,95 @@
+import { cidr, endpointsObservation, nodesObservation, target } from '@weir/contract'
+import { describe, expect, test } from 'vitest'
+import { causeOfChange, planTargets, type TargetSources } from './targets.ts'
+
+const seen = {
+  tenant: 'acme',
+  cluster: '11111111-1111-1111-1111-111111111111',
+  watcherEpoch: 1,
+  order: 1,
+  seenAt: '2026-01-01T00:00:00Z',
+}
+const node = (name: string, addresses: readonly string[], excluded: string | null = null) => ({
+  name,
+  addresses,
+  excluded,
+})
+const sources = (
+  nodes: readonly ReturnType<typeof node>[] | undefined,
+  readyByNode?: Readonly<Record<string, number>>,
+): TargetSources => ({
+  nodes: nodes && nodesObservation.parse({ kind: 'nodes', ...seen, nodes }),
+  endpoints:
+    readyByNode &&
+    endpointsObservation.parse({
+      kind: 'endpoints',
+      ...seen,
+      serviceUid: '22222222-2222-2222-2222-222222222222',
+      readyByNode,
+    }),
+  nodeCidrs: [cidr.parse('10.0.0.0/8')],
+})
+const targetOf = (name: string, ip: string, weight: number) =>
+  target.parse({ node: name, ip, weight })
+const cluster = { policy: 'Cluster', families: ['IPv4'] } as const
+const local = { policy: 'Local', families: ['IPv4'] } as const
+const known = [targetOf('a', '10.0.0.1', 2)]
+
+describe('targets', () => {
+  test('are all nodes, by name, each with weight 1 under Cluster', () => {
+    const plan = planTargets(
+      sources([node('b', ['10.0.0.2']), node('a', ['10.0.0.1'])]),
+      cluster,
+      [],
+    )
+    expect(plan.targets).toEqual([targetOf('a', '10.0.0.1', 1), targetOf('b', '10.0.0.2', 1)])
+  })
+
+  test('weigh as many as they have ready pods under Local, and 0 without any', () => {
+    const nodes = [node('a', ['10.0.0.1']), node('b', ['10.0.0.2'])]
+    const plan = planTargets(sources(nodes, { a: 3 }), local, [])
+    expect(plan.targets.map(({ weight }) => weight)).toEqual([3, 0])
+  })
+
+  test('keep their weights while no endpoints were seen', () => {
+    const nodes = [node('a', ['10.0.0.1']), node('b', ['10.0.0.2'])]
+    const plan = planTargets(sources(nodes), local, known)
+    expect(plan.targets.map(({ weight }) => weight)).toEqual([2, 1])
+  })
+
+  test.for([
+    ['no list', undefined],
+    ['an empty list', []],
+  ] as const)('stay as known with %s', ([, nodes]) => {
+    expect(planTargets(sources(nodes), cluster, known).targets).toEqual(known)
+  })
+
+  test('are none when every node is excluded: that is a fact', () => {
+    const plan = planTargets(sources([node('a', ['10.0.0.1'], 'deleting')]), cluster, known)
+    expect(plan).toEqual({ targets: [], excluded: [{ node: 'a', reason: 'deleting' }] })
+  })
+
+  test.for([
+    ['excluded-by-label', node('a', ['10.0.0.1'], 'excluded-by-label')],
+    ['no-address', node('a', [])],
+    ['address-outside-node-cidrs', node('a', ['169.254.169.254'])],
+  ] as const)('leave out a node with the reason %s', ([reason, left]) => {
+    const plan = planTargets(sources([left, node('b', ['10.0.0.2'])]), cluster, [])
+    expect(plan.excluded).toEqual([{ node: 'a', reason }])
+    expect(plan.targets).toHaveLength(1)
+  })
+
+  test('take the first address that is allowed', () => {
+    const plan = planTargets(sources([node('a', ['192.0.2.1', '10.0.0.9'])]), cluster, [])
+    expect(plan.targets).toEqual([targetOf('a', '10.0.0.9', 1)])
+  })
+})
+
+test.for([
+  ['nodes', [targetOf('b', '10.0.0.2', 1)]],
+  ['nodes', [targetOf('a', '10.0.0.7', 2)]],
+  ['endpoints', [targetOf('a', '10.0.0.1', 5)]],
+  ['nodes-and-endpoints', [targetOf('a', '10.0.0.1', 5), targetOf('b', '10.0.0.2', 1)]],
+] as const)('the cause of a change is %s', ([cause, after]) => {
+  expect(causeOfChange(known, after)).toBe(cause)
+})
