@@ -1,13 +1,21 @@
 // Events of the streams `pool-<name>`, `cluster-<id>` and `tenant-<id>`, written by the api: acts of people.
 import { z } from 'zod'
 import { clusterId, driverName, poolName, tenantId } from './ids.ts'
-import { cidr, ipAddress } from './net.ts'
+import { cidr, familyOf, ipAddress, toInteger } from './net.ts'
 
-/** A block, or a range `first-last` of one family, both ends included. */
+const fromTo = z.object({ first: ipAddress, last: ipAddress }).superRefine((range, context) => {
+  const { first, last } = range
+  const refuse = (message: string): void => context.addIssue({ code: 'custom', message })
+  if (familyOf(first) !== familyOf(last)) refuse(`${first} and ${last} are of different families`)
+  else if (toInteger(first) > toInteger(last))
+    refuse(`${first} comes after ${last}; turn them round`)
+})
+
+/** A block, or a range `first-last` of one family in that order, both ends included. */
 export const addressRange = z.union([
   cidr.transform((block) => ({ block })),
   z.object({ block: cidr }),
-  z.object({ first: ipAddress, last: ipAddress }),
+  fromTo,
 ])
 export type AddressRange = z.infer<typeof addressRange>
 
