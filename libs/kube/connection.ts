@@ -78,10 +78,11 @@ export const createConnection = (
       lookup: guardedLookup(options.policy),
     },
   })
+  const refusal = literalRefusal(server, options.policy)
   const authorization = auth.kind === 'token' ? { authorization: `Bearer ${auth.token}` } : {}
 
   const send = async (request: KubeCall, bodyTimeout: number): Promise<Dispatcher.ResponseData> => {
-    refuseLiteral(server, options.policy)
+    if (refusal !== undefined) throw new OperatingError(`cannot reach ${server}: ${refusal}`)
     const { method, path, body, signal } = request
     const answer = await agent
       .request({
@@ -159,10 +160,9 @@ const answer = (
 
 // A literal address is dialled without a look-up, so it is checked here. The URL parser has already
 // turned decimal, octal and hexadecimal spellings into four parts.
-const refuseLiteral = (server: string, policy: AddressPolicy): void => {
+const literalRefusal = (server: string, policy: AddressPolicy): string | undefined => {
   const host = new URL(server).hostname.replace(/^\[|\]$/g, '')
-  const refusal = isIP(host) === 0 ? undefined : refusalOf(policy, host)
-  if (refusal) throw new OperatingError(`cannot reach ${server}: ${refusal}`)
+  return isIP(host) === 0 ? undefined : refusalOf(policy, host)
 }
 
 const readText = async (body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string> => {

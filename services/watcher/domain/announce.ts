@@ -52,8 +52,17 @@ export const announcements = (life: Life, now: number): Announcement[] => {
         told.push(...otherOf(event))
     }
   }
-  const news = told.filter(({ at }) => now - at < newsMs)
+  const news = oneAfterTheOther(told).filter(({ at }) => now - at < newsMs)
   return [...news, ...standing(life, now)]
+}
+
+/** Facts of one append share their instant, and a list of Events is ordered by it. */
+const oneAfterTheOther = (told: readonly Announcement[]): Announcement[] => {
+  let last = 0
+  return told.map((each) => {
+    last = Math.max(each.at, last + 1)
+    return { ...each, at: last }
+  })
 }
 
 const otherOf = (event: RecordedEvent): Announcement[] => {

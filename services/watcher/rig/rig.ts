@@ -32,7 +32,13 @@ import {
   type ClusterCredentials,
   type KubeConnection,
 } from '@weir/kube'
-import { startSimulatedMinicluster, type SimulatedMinicluster } from '@weir/minicluster'
+import {
+  startSimulatedMinicluster,
+  type Faults,
+  type Minicluster,
+  type MiniclusterOptions,
+  type SimulatedMinicluster,
+} from '@weir/minicluster'
 import { createTrace } from '@weir/runtime'
 import { createWatcher } from '../handle.ts'
 import { consumer } from '../reconcile.ts'
@@ -48,13 +54,11 @@ export interface RigOptions {
 }
 
 /** One cluster and everything the watcher of it needs; processes come and go. */
-export const startRig = async () => {
+export const startRig = async (
+  start: (options: MiniclusterOptions) => Promise<Minicluster> = startSimulatedMinicluster,
+) => {
   const stateDir = await mkdtemp(join(tmpdir(), 'weir-watcher-'))
-  const minicluster: SimulatedMinicluster = await startSimulatedMinicluster({
-    stateDir,
-    port: 0,
-    nodes: [],
-  })
+  const minicluster = await start({ stateDir, port: 0, nodes: [] })
   const admin = parseKubeconfig(minicluster.kubeconfig)
   const kube = createConnection(admin, { policy: withLoopback })
   const store = createMemoryStore({ clock: systemClock, ids: systemIds })
@@ -137,7 +141,8 @@ export const startRig = async () => {
     store,
     bus,
     kube,
-    faults: minicluster.faults,
+    /** Ways to harm the simulated API server; the real one has none. */
+    faults: 'faults' in minicluster ? (minicluster as SimulatedMinicluster).faults : noFaults,
     received,
     connect,
     watch,
@@ -340,5 +345,11 @@ export const eventsOf = async (kube: KubeConnection): Promise<readonly KubeEvent
 }
 
 export const typesOf = (story: readonly RecordedEvent[]): string[] => story.map(({ type }) => type)
+
+const noFaults = new Proxy({} as Faults, {
+  get: () => {
+    throw new Error('the real API server does not misbehave on request')
+  },
+})
 
 export const otherCluster = clusterId.parse('99999999-9999-4999-8999-999999999999')
