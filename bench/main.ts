@@ -8,6 +8,10 @@ const benches: Readonly<Record<string, { readonly what: string; load(): Promise<
     what: 'the userspace edge against a direct connection to the same node port',
     load: async () => (await import('./edge.ts')).benchEdge,
   },
+  lifecycle: {
+    what: 'Services from creation to an answer and to their end, against a bare client',
+    load: async () => (await import('./lifecycle.ts')).benchLifecycle,
+  },
 }
 
 const [name = '', ...args] = process.argv.slice(2)
