@@ -260,6 +260,15 @@ describe('Kubernetes Events', () => {
     event('TargetsChanged', { before, after, cause: 'nodes' } as never)
 
   test('tell a birth in the words people search for', () => expect(told(serving)).toEqual(birth))
+  test('tell facts of one append one after the other, as a list is ordered by time', () => {
+    const oneInstant = story(serving).map((each) => ({
+      ...each,
+      time: new Date(began).toISOString(),
+    }))
+    const { life } = foldStory(oneInstant)
+    const times = life ? announcements(life, began).map(({ at }) => at - began) : []
+    expect(times).toEqual([0, 1, 2])
+  })
   test('tell an end only of what was made', () => {
     expect(told([...serving, release, absent()]).slice(3)).toEqual([
       'DeletingLoadBalancer: Deleting load balancer',
