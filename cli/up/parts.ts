@@ -76,8 +76,8 @@ export const superviseService = async (
       program: process.execPath,
       args: ['--disable-warning=ExperimentalWarning', part.main],
       env: {
-        ...at.environment,
         NODE_COMPILE_CACHE: join(at.folder, 'run/compile-cache'),
+        ...at.environment,
         ...part.env,
         HEALTH_PORT: String(healthPort),
       },
