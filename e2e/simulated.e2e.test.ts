@@ -1,0 +1,3 @@
+import { describePlatform } from './suites/all.ts'
+
+describePlatform('simulated')
