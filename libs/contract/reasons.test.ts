@@ -1,53 +1,44 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { decodeEvent } from './codec.ts'
+import { expect, test } from 'vitest'
+import { event, type DomainEvent } from './events.ts'
 import { isRefusal, reasonOf, reasonText } from './reasons.ts'
 
-const golden = (type: string) => {
-  const path = join(import.meta.dirname, `golden/${type}.v1.json`)
-  const decoded = decodeEvent(JSON.parse(readFileSync(path, 'utf8')))
-  if (decoded.status !== 'known') throw new Error(`${type} was not known`)
-  return decoded.event
-}
-const reason = (type: string) => {
-  const event = golden(type)
-  if (!isRefusal(event)) throw new Error(`${type} is no refusal`)
-  return reasonOf(event)
-}
+const intentHash = 'a'.repeat(32)
+const refusals = [
+  event('PoolMissing', { intentHash, requestedPool: null }),
+  event('PoolMissing', { intentHash, requestedPool: 'gold' as never }),
+  event('PoolExhausted', { intentHash, tried: [], nextFreeAt: null }),
+  event('AddressNotInPool', { intentHash, address: '192.0.2.1' as never, pools: [] }),
+  event('AddressTaken', { intentHash, address: '192.0.2.1' as never, holder: null }),
+  event('ProtocolUnsupported', { intentHash, protocols: ['SCTP'] }),
+  event('FamilyUnsupported', { intentHash, family: 'IPv6' }),
+  event('IntentInvalid', { intentHash, problems: [{ field: 'spec.x', problem: 'is odd' }] }),
+  event('ResourceRefused', {
+    key: 'x' as never,
+    driver: 'edge' as never,
+    capability: 'udp',
+    problem: 'no sockets',
+    intentHash,
+  }),
+] as const
 
-describe('a refusal tells the cause and the way out', () => {
-  test.each([
-    ['PoolMissing', 'premium', 'pool annotation'],
-    ['PoolExhausted', 'public (254)', 'heals when an address comes free'],
-    ['AddressNotInPool', '203.0.113.9', 'the pools public'],
-    ['AddressTaken', '9c4e1f60-2b7d-4e8a-a1c5-77d02f3e8b94', 'ask for another'],
-    ['ProtocolUnsupported', 'SCTP', 'remove the ports'],
-    ['FamilyUnsupported', 'IPv6', 'spec.ipFamilies'],
-    ['IntentInvalid', 'spec.loadBalancerSourceRanges[0]', 'correct it'],
-    ['ResourceRefused', 'the driver edge cannot do SCTP', 'does without'],
-  ])('%s', (type, cause, wayOut) => {
-    const { code, message, fix } = reason(type)
-    expect(code).toBe(type)
-    expect(message).toContain(cause)
-    expect(fix).toContain(wayOut)
-    expect(`${message}${fix}`).not.toMatch(/undefined|\.$/)
-  })
+test.each(refusals.map((refusal) => [refusal.type, refusal] as const))(
+  'a refusal names cause and fix in one line: %s',
+  (code, refusal) => {
+    const reason = reasonOf(refusal)
+    expect(reason.code).toBe(code)
+    expect(reasonText(reason)).toMatch(/^[A-Z][A-Za-z]+: [^\n]{10,}\. To fix: [^\n]{10,}\.$/)
+  },
+)
 
-  test("another tenant's Service is never named", () => {
-    const taken = golden('AddressTaken')
-    if (taken.type !== 'AddressTaken') throw new Error('another type')
-    const { message } = reasonOf({ ...taken, data: { ...taken.data, holder: null } })
-    expect(message).toBe('the address 198.51.100.7 is held by another load balancer')
-  })
+test('a reason is told in full or cut at its end', () => {
+  const problems = Array.from({ length: 20 }, () => ({ field: 'f', problem: 'x'.repeat(400) }))
+  const long = reasonText(reasonOf(event('IntentInvalid', { intentHash, problems })), 300)
+  expect(long).toHaveLength(300)
+  expect(long.endsWith('…')).toBe(true)
 })
 
-test('a step of the life is no refusal', () => {
-  expect(isRefusal(golden('FrontendsAllocated'))).toBe(false)
-})
-
-test('as one line it fits where it is written', () => {
-  const long = { code: 'IntentInvalid', message: 'x'.repeat(2000), fix: 'y' }
-  expect(reasonText(long)).toHaveLength(900)
-  expect(reasonText({ code: 'C', message: 'm', fix: 'f' })).toBe('C: m. To fix: f.')
+test('what serves a Service is no refusal', () => {
+  const served: DomainEvent = event('ReleaseRequested', { reason: 'service-gone' })
+  expect(isRefusal(served)).toBe(false)
+  expect(refusals.every((refusal) => isRefusal(refusal))).toBe(true)
 })

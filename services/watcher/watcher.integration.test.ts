@@ -81,6 +81,18 @@ describe('a Service that is wanted', () => {
     await until(() => expect(rig.phases(uid)).toEqual(['present']))
   })
 
+  test('lives its whole life with no more rights than the tenant grants', async () => {
+    await rig.connect({ credentials: await rig.leastPrivilege() })
+    await rig.watch()
+    const uid = await served('web', '198.51.100.7')
+    await until(async () => expect(await eventsOf(rig.kube)).toHaveLength(3))
+    await deleteService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('deleting'))
+    await releaseRequested(rig, uid)
+    await absent(rig, uid)
+    await until(async () => expect(await findService(rig.kube, 'web')).toBeUndefined())
+  })
+
   test('of a foreign class is left alone', async () => {
     await rig.connect()
     await rig.watch()
@@ -126,6 +138,40 @@ describe('a Service that is wanted', () => {
         expect.objectContaining({ type: 'Warning', reason: 'AllocationFailed' }),
       ),
     )
+  })
+})
+
+describe('what traffic needs', () => {
+  test('is published: all nodes as one, and the ready pods of each Service in our care', async () => {
+    const node = (name: string, address: string) => ({
+      metadata: { name },
+      status: { addresses: [{ type: 'InternalIP', address }] },
+    })
+    await rig.kube.call({ method: 'POST', path: '/api/v1/nodes', body: node('b', '127.0.0.3') })
+    await rig.kube.call({ method: 'POST', path: '/api/v1/nodes', body: node('a', '127.0.0.2') })
+    await rig.connect()
+    await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await rig.kube.call({
+      method: 'POST',
+      path: '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices',
+      body: {
+        metadata: { name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
+        addressType: 'IPv4',
+        ports: [{ port: 80 }],
+        endpoints: [
+          { addresses: ['10.0.0.1'], nodeName: 'a', conditions: { ready: true } },
+          { addresses: ['10.0.0.2'], nodeName: 'a', conditions: { ready: true } },
+          { addresses: ['10.0.0.3'], nodeName: 'b', conditions: { ready: false } },
+        ],
+      },
+    })
+    await until(() => {
+      const nodes = rig.received.findLast(({ kind }) => kind === 'nodes')
+      expect(nodes).toMatchObject({ nodes: [{ name: 'a' }, { name: 'b' }] })
+      const endpoints = rig.received.findLast(({ kind }) => kind === 'endpoints')
+      expect(endpoints).toMatchObject({ serviceUid: uid, readyByNode: { a: 2 } })
+    })
   })
 })
 

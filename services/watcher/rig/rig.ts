@@ -28,6 +28,7 @@ import {
   createConnection,
   encodeCredentials,
   parseKubeconfig,
+  rbacObjects,
   withLoopback,
   type ClusterCredentials,
   type KubeConnection,
@@ -136,7 +137,25 @@ export const startRig = async (
     return end
   }
 
+  /** Grants what a tenant grants us, and logs in with that. */
+  const leastPrivilege = async (): Promise<ClusterCredentials> => {
+    const account = '/api/v1/namespaces/kube-system/serviceaccounts'
+    for (const object of rbacObjects) {
+      const kind = String(object['kind'])
+      const path =
+        kind === 'ServiceAccount'
+          ? account
+          : `/apis/rbac.authorization.k8s.io/v1/${kind.toLowerCase()}s`
+      if (kind !== 'Secret') await kube.call({ method: 'POST', path, body: object })
+    }
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} }
+    const issued = await kube.call({ method: 'POST', path: `${account}/weir/token`, body })
+    const { token } = (issued as { readonly status: { readonly token: string } }).status
+    return { ...admin, auth: { kind: 'token', token } }
+  }
+
   return {
+    leastPrivilege,
     cluster,
     store,
     bus,
