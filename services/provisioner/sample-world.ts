@@ -149,21 +149,6 @@ export const createWorld = (
   }
   start()
 
-  const say = async (...events: readonly DomainEvent[]): Promise<void> => {
-    for (const one of events) {
-      const isCluster = one.type.startsWith('Cluster')
-      const stream = isCluster ? streamOf('cluster', cluster) : streamOf('lb', web)
-      order += 1
-      await store.log.append({
-        tenant,
-        commandId: `said/${order}`,
-        events: [{ stream, expectedVersion: await versionOf(store, stream), event: one }],
-        actor: isCluster ? 'api' : 'allocator',
-        correlationId: isCluster ? cluster : web,
-        causationId: 'test',
-      })
-    }
-  }
   const ingest = async (): Promise<void> => {
     for (const lag of await store.work.lagging(consumer)) {
       const events = await store.log.after(lag.tenant, lag.cursor, 1000)
@@ -200,7 +185,7 @@ export const createWorld = (
     store,
     driver,
     provisioner: () => provisioner,
-    say,
+    say: (...events) => say(store, ...events),
     seeNodes: (nodes) =>
       see(
         nodesObservation.parse({
@@ -226,6 +211,23 @@ export const createWorld = (
         .filter(({ subject }) => subject.startsWith('resource-'))
         .map(({ type }) => type),
     calls: faults.calls,
+  }
+}
+
+/** Appends what other services say of the sample Service and its cluster, in order. */
+export const say = async (store: Store, ...events: readonly DomainEvent[]): Promise<void> => {
+  for (const one of events) {
+    const isCluster = one.type.startsWith('Cluster')
+    const stream = isCluster ? streamOf('cluster', cluster) : streamOf('lb', web)
+    const expectedVersion = await versionOf(store, stream)
+    await store.log.append({
+      tenant,
+      commandId: `said/${stream}/${expectedVersion}`,
+      events: [{ stream, expectedVersion, event: one }],
+      actor: isCluster ? 'api' : 'allocator',
+      correlationId: isCluster ? cluster : web,
+      causationId: 'test',
+    })
   }
 }
 
