@@ -1,4 +1,4 @@
-import type { DomainEvent } from './events.ts'
+import type { DomainEvent, EventData } from './events.ts'
 
 /** Why a load balancer is not as its Service asks, for a person: the word, the cause and the way out. */
 export interface Reason {
@@ -35,27 +35,9 @@ export const reasonOf = (refusal: RefusalEvent): Reason => {
   const code = refusal.type
   switch (refusal.type) {
     case 'PoolMissing':
-      return refusal.data.requestedPool === null
-        ? {
-            code,
-            message: 'no address pool is open to this tenant',
-            fix: 'an operator can add one: weir pool create',
-          }
-        : {
-            code,
-            message: `no pool "${refusal.data.requestedPool}" is open to this tenant`,
-            fix: 'name another pool, or remove the pool annotation to use any',
-          }
-    case 'PoolExhausted': {
-      const { tried, nextFreeAt } = refusal.data
-      const pools = tried.map(({ pool, size }) => `${pool} (${size})`).join(', ')
-      const next = nextFreeAt === null ? '' : `; the next one is free at ${nextFreeAt}`
-      return {
-        code,
-        message: `every address is taken or resting in ${pools}${next}`,
-        fix: 'it heals when an address comes free; delete a Service, or have the pool grown',
-      }
-    }
+      return { code, ...poolMissing(refusal.data.requestedPool) }
+    case 'PoolExhausted':
+      return { code, ...poolExhausted(refusal.data) }
     case 'AddressNotInPool':
       return {
         code,
@@ -96,6 +78,28 @@ export const reasonOf = (refusal: RefusalEvent): Reason => {
         message: `the driver ${refusal.data.driver} cannot do ${refusal.data.capability}: ${refusal.data.problem}`,
         fix: 'change the Service so that it does without',
       }
+  }
+}
+
+type Words = Omit<Reason, 'code'>
+
+const poolMissing = (asked: string | null): Words =>
+  asked === null
+    ? {
+        message: 'no address pool is open to this tenant',
+        fix: 'an operator can add one: weir pool create',
+      }
+    : {
+        message: `no pool "${asked}" is open to this tenant`,
+        fix: 'name another pool, or remove the pool annotation to use any',
+      }
+
+const poolExhausted = ({ tried, nextFreeAt }: EventData<'PoolExhausted'>): Words => {
+  const pools = tried.map(({ pool, size }) => `${pool} (${size})`).join(', ')
+  const next = nextFreeAt === null ? '' : `; the next one is free at ${nextFreeAt}`
+  return {
+    message: `every address is taken or resting in ${pools}${next}`,
+    fix: 'it heals when an address comes free; delete a Service, or have the pool grown',
   }
 }
 

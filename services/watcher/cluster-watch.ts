@@ -5,10 +5,10 @@ import type { Clock, Ids, Logger } from '@weir/kernel'
 import { createReflector, type ReflectorMetrics, type ReflectorTiming } from '@weir/kube'
 import type { Metrics, Trace } from '@weir/runtime'
 import { verifyIdentity, type Desk } from './desk.ts'
-import { createEndpointWatch } from './endpoint-watch.ts'
-import { createNodeWatch } from './node-watch.ts'
+import { createEndpointWatch, type EndpointWatch } from './endpoint-watch.ts'
+import { createNodeWatch, type NodeWatch } from './node-watch.ts'
 import { createPublisher } from './publisher.ts'
-import { createServiceWatch } from './service-watch.ts'
+import { createServiceWatch, type ServiceWatch } from './service-watch.ts'
 
 export interface ClusterWatchPorts {
   readonly store: Pick<Store, 'log' | 'work' | 'observed'>
@@ -41,7 +41,7 @@ export const watchCluster = async (
   desk: Desk,
   fence: number,
 ): Promise<ClusterWatch> => {
-  const { store, bus, clock, ids, logger: log, trace, metrics, timing } = ports
+  const { store, bus, clock, ids, logger: log, trace, metrics } = ports
   const { tenant, cluster } = desk.known
   const logger = log.child({ tenant, cluster: cluster.id })
   const over = new AbortController()
@@ -66,48 +66,14 @@ export const watchCluster = async (
     onCare: (service) => endpoints.care(service),
     signal,
   })
-  const common = {
-    connection: desk.connection,
-    verify: () => verifyIdentity(desk.connection, cluster.id),
-    clock,
-    ids,
+  const reflectors = reflectorsOf(ports, desk, {
     logger,
-    ...(timing === undefined ? {} : { timing }),
-  }
-  const reflectors = [
-    createReflector({
-      ...common,
-      ...services,
-      path: '/api/v1/services',
-      kind: 'ServiceList',
-      expected: [...remembered.keys()],
-      metrics: ports.counts('services'),
-    }),
-    createReflector({
-      ...common,
-      ...nodes,
-      path: '/api/v1/nodes',
-      kind: 'NodeList',
-      metrics: ports.counts('nodes'),
-    }),
-    createReflector({
-      ...common,
-      ...endpoints,
-      path: '/apis/discovery.k8s.io/v1/endpointslices',
-      kind: 'EndpointSliceList',
-      metrics: ports.counts('endpointslices'),
-    }),
-  ] as const
-
-  const every = async (ms: () => number, work: () => Promise<void>): Promise<void> => {
-    while (!signal.aborted) {
-      await clock.sleep(ms(), signal)
-      if (signal.aborted) return
-      await work().catch((error: unknown) =>
-        logger.warn({ error }, 'a round failed; the next follows'),
-      )
-    }
-  }
+    services,
+    nodes,
+    endpoints,
+    expected: [...remembered.keys()],
+  })
+  const every = rounds(clock, logger, signal)
 
   return {
     staleMs: () => reflectors[0].staleMs(),
@@ -135,4 +101,63 @@ export const watchCluster = async (
       }
     },
   }
+}
+
+/** Does work now and again until `signal` aborts. */
+const rounds =
+  (clock: Clock, logger: Logger, signal: AbortSignal) =>
+  async (ms: () => number, work: () => Promise<void>): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(ms(), signal)
+      if (signal.aborted) return
+      await work().catch((error: unknown) =>
+        logger.warn({ error }, 'a round failed; the next follows'),
+      )
+    }
+  }
+
+interface Watched {
+  readonly logger: Logger
+  readonly services: ServiceWatch
+  readonly nodes: NodeWatch
+  readonly endpoints: EndpointWatch
+  /** UIDs of Services that an earlier watcher saw. */
+  readonly expected: readonly string[]
+}
+
+const reflectorsOf = (ports: ClusterWatchPorts, desk: Desk, watched: Watched) => {
+  const { clock, ids, timing, counts } = ports
+  const { logger, services, nodes, endpoints, expected } = watched
+  const common = {
+    connection: desk.connection,
+    verify: () => verifyIdentity(desk.connection, desk.known.cluster.id),
+    clock,
+    ids,
+    logger,
+    ...(timing === undefined ? {} : { timing }),
+  }
+  return [
+    createReflector({
+      ...common,
+      ...services,
+      path: '/api/v1/services',
+      kind: 'ServiceList',
+      expected,
+      metrics: counts('services'),
+    }),
+    createReflector({
+      ...common,
+      ...nodes,
+      path: '/api/v1/nodes',
+      kind: 'NodeList',
+      metrics: counts('nodes'),
+    }),
+    createReflector({
+      ...common,
+      ...endpoints,
+      path: '/apis/discovery.k8s.io/v1/endpointslices',
+      kind: 'EndpointSliceList',
+      metrics: counts('endpointslices'),
+    }),
+  ] as const
 }
