@@ -18,7 +18,7 @@ export interface Publisher {
   publish(seen: Sighting): Promise<void>
   /** Publishes everything again, since the bus may have lost it. */
   again(): Promise<void>
-  /** Publishes until `signal` aborts. */
+  /** Publishes until `signal` aborts; what still waits then is given up, so that nobody waits for it. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -42,10 +42,13 @@ export const createPublisher = (ports: PublisherPorts): Publisher => {
   const { bus, clock, ids, logger, epoch } = ports
   const last = new Map<string, { readonly hash: string; readonly seen: Observation }>()
   const waiting = new Map<string, Waiting>()
-  let order = 0
+  // A cluster may be taken up again under the same fence, so the order goes on from the time.
+  let order = Math.floor(clock.now()) * 1000
+  let isOver = false
   let wake: () => void = () => undefined
 
-  const enqueue = (seen: Observation): Promise<void> => {
+  const enqueue = async (seen: Observation): Promise<void> => {
+    if (isOver) return
     const subject = observationSubject(seen)
     const before = waiting.get(subject)
     const done = before?.done ?? Promise.withResolvers<void>()
@@ -97,7 +100,7 @@ export const createPublisher = (ports: PublisherPorts): Publisher => {
       signal.addEventListener('abort', () => wake(), { once: true })
       for (let failures = 0; !signal.aborted;) {
         if (waiting.size === 0) await new Promise<void>((resolve) => (wake = resolve))
-        if (signal.aborted) return
+        if (signal.aborted) break
         try {
           await send()
           failures = 0
@@ -107,6 +110,9 @@ export const createPublisher = (ports: PublisherPorts): Publisher => {
           await clock.sleep(backoffMs({ minMs: 50, maxMs: 5000 }, failures, ids.random()), signal)
         }
       }
+      isOver = true
+      for (const { done } of waiting.values()) done.resolve()
+      waiting.clear()
     },
   }
 }

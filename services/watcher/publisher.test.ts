@@ -1,0 +1,70 @@
+import { clusterId, observation, tenantId, type NodesObservation } from '@weir/contract'
+import type { OutgoingMessage } from '@weir/bus'
+import { silentLogger, systemClock, systemIds, type Clock } from '@weir/kernel'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createPublisher, type Sighting } from './publisher.ts'
+
+let stop: AbortController
+beforeEach(() => {
+  stop = new AbortController()
+})
+afterEach(() => stop.abort())
+
+const nodes = (...names: string[]): Sighting => ({
+  kind: 'nodes',
+  tenant: tenantId.parse('acme'),
+  cluster: clusterId.parse('11111111-1111-4111-8111-111111111111'),
+  nodes: names.map((name) => ({ name, addresses: [], excluded: null })),
+})
+
+const start = (fail: () => boolean = () => false, clock: Clock = systemClock) => {
+  const sent: NodesObservation[] = []
+  const publish = async (messages: readonly OutgoingMessage[]) => {
+    if (fail()) throw new Error('the bus is away')
+    sent.push(
+      ...messages.map(({ body }) => observation.parse(JSON.parse(body)) as NodesObservation),
+    )
+    return []
+  }
+  const ports = { clock, ids: systemIds, logger: silentLogger, epoch: 3 }
+  const publisher = createPublisher({ ...ports, bus: { publish } })
+  return { sent, publisher, running: publisher.run(stop.signal) }
+}
+
+test('what has not changed is not said again, and everything is when asked for', async () => {
+  const { sent, publisher } = start()
+  await publisher.publish(nodes('a'))
+  await publisher.publish(nodes('a'))
+  expect(sent).toHaveLength(1)
+  await publisher.again()
+  expect(sent).toHaveLength(2)
+})
+
+test('only the newest of what waits for a bus that is away is published', async () => {
+  let away = true
+  const { sent, publisher } = start(() => away)
+  const first = publisher.publish(nodes('a'))
+  const second = publisher.publish(nodes('a', 'b'))
+  away = false
+  await Promise.all([first, second])
+  expect(sent.map((seen) => seen.nodes.length)).toEqual([2])
+})
+
+test('a cluster that is taken up again under the same fence goes on in order', async () => {
+  const before = start()
+  await before.publisher.publish(nodes('a'))
+  const later = { ...systemClock, now: () => systemClock.now() + 5 }
+  const after = start(undefined, later)
+  await after.publisher.publish(nodes('b'))
+  expect(after.sent[0]?.order).toBeGreaterThan(before.sent[0]?.order ?? Number.NaN)
+  expect(after.sent[0]?.watcherEpoch).toBe(3)
+})
+
+test('nobody waits for a publisher that has ended', async () => {
+  const { publisher, running } = start(() => true)
+  const waiting = publisher.publish(nodes('a'))
+  stop.abort()
+  await running
+  await waiting
+  await publisher.publish(nodes('b'))
+})
