@@ -12,7 +12,7 @@ const whole = (fallback: number, most: number) =>
     .default(fallback)
 
 /** The environment of an edge agent. */
-export const edgeConfig = z.object({
+export const config = z.object({
   NATS_URL: settings.NATS_URL,
   WEIR_FLEET: settings.WEIR_FLEET,
   /** This machine's name in its fleet; two agents must not share one. */
@@ -26,4 +26,4 @@ export const edgeConfig = z.object({
   WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND: whole(defaultLimits.udpSessionsPerFrontend, 60_000),
   WEIR_EDGE_PROBE_INTERVAL_MS: whole(2_000, 60_000),
 })
-export type EdgeConfig = z.infer<typeof edgeConfig>
+export type EdgeConfig = z.infer<typeof config>

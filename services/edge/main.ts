@@ -1,6 +1,6 @@
 import { connectBus, type Bus } from '@weir/bus'
 import { run, type ServiceContext } from '@weir/runtime'
-import { edgeConfig, type EdgeConfig } from './config.ts'
+import { config, type EdgeConfig } from './config.ts'
 import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
 import { createEdgeAgent } from './handle.ts'
 import { measurePlane } from './measure.ts'
@@ -9,29 +9,29 @@ import { openOrderJournal } from './state/order-journal.ts'
 await run({
   service: 'edge',
   version: '0.1.0',
-  config: edgeConfig,
+  config,
   start: async (context: ServiceContext<EdgeConfig>) => {
-    const { config, log, clock, ids, signal, health, metrics, trace } = context
+    const { config: settings, log, clock, ids, signal, health, metrics, trace } = context
     const plane = createUserspacePlane({
       clock,
       ids,
       limits: {
-        drainMs: config.WEIR_EDGE_DRAIN_SECONDS * 1_000,
-        udpIdleMs: config.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
-        connectionsPerFrontend: config.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
-        udpSessionsPerFrontend: config.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
+        drainMs: settings.WEIR_EDGE_DRAIN_SECONDS * 1_000,
+        udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
+        connectionsPerFrontend: settings.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
+        udpSessionsPerFrontend: settings.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
       },
     })
     const agent = createEdgeAgent({
-      fleet: config.WEIR_FLEET,
-      edge: config.WEIR_EDGE_ID,
+      fleet: settings.WEIR_FLEET,
+      edge: settings.WEIR_EDGE_ID,
       plane,
-      journal: await openOrderJournal(config.WEIR_EDGE_STATE_DIR, log),
+      journal: await openOrderJournal(settings.WEIR_EDGE_STATE_DIR, log),
       clock,
       ids,
       log,
       signal,
-      probeIntervalMs: config.WEIR_EDGE_PROBE_INTERVAL_MS,
+      probeIntervalMs: settings.WEIR_EDGE_PROBE_INTERVAL_MS,
       span: (name, parent, work) => trace.span(name, { parent, kind: 'consumer' }, work),
     })
     await agent.start()
@@ -43,7 +43,7 @@ await run({
       bus?.connected() ? undefined : 'NATS_URL does not answer; forwarding on',
     )
     const follow = async (): Promise<void> => {
-      const options = { url: config.NATS_URL, name: `edge ${config.WEIR_EDGE_ID}`, signal }
+      const options = { url: settings.NATS_URL, name: `edge ${settings.WEIR_EDGE_ID}`, signal }
       bus = await connectBus({ ...options, clock, ids, logger: log })
       await agent.follow(bus)
     }
