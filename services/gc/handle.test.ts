@@ -1,5 +1,5 @@
 import { event, intentHash, streamOf, type DesiredResource, type DomainEvent } from '@weir/contract'
-import { createMemoryDriver } from '@weir/drivers'
+import { createAuditor, createMemoryDriver } from '@weir/drivers'
 import { createMemoryStore } from '@weir/eventlog'
 import { silentLogger, systemIds, type Clock } from '@weir/kernel'
 import { expect, test } from 'vitest'
@@ -104,6 +104,19 @@ test('an orphan whose delete nobody finished goes, intent first', async () => {
   expect(await world.scans()).toHaveLength(1)
   expect(world.exists()).toBe(0)
   expect((await world.told()).slice(1)).toEqual(['gc ResourceDeleteIntended', 'gc ResourceAbsent'])
+})
+
+test('what an old list shows and a fresh read does not find is no finding', async () => {
+  const world = createWorld()
+  await world.say(world.requested, world.intended, released, absent)
+  world.driver.provider.plant(desired)
+  const stale = await world.driver.inventory()
+  world.driver.provider.uproot(desired.marks.key)
+  const driver = { ...world.driver, inventory: async () => stale }
+  const auditor = createAuditor({ driver, log: world.store.log, installation })
+  expect((await auditor.audit()).findings).toEqual([])
+  world.driver.provider.plant(desired)
+  expect((await auditor.audit()).findings).toHaveLength(1)
 })
 
 test('what came back after its confirmed absence goes without a second one', async () => {

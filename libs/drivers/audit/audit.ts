@@ -93,10 +93,11 @@ export const createAuditor = (ports: {
       const items = await readInventory(driver)
       const claims = [...(await readClaims('address')), ...(await readClaims('frontend'))]
       await catchUp()
-      const findings = items.map((item) => ({
+      const judged = items.map((item) => ({
         item,
         verdict: classify(item, installation, item.marks ? facts.facts(item.marks.key) : undefined),
       }))
+      const findings = await withoutTheAbsent(driver, judged)
       return {
         driver: driver.name,
         at: await log.now(),
@@ -111,6 +112,24 @@ export const createAuditor = (ports: {
       }
     },
   }
+}
+
+/**
+ * Leaves out orphans that a fresh read does not find: an inventory may list what went a moment ago, and
+ * nobody should be told of a leak that is none.
+ */
+const withoutTheAbsent = async (
+  driver: Driver,
+  judged: readonly Finding[],
+): Promise<readonly Finding[]> => {
+  const kept: Finding[] = []
+  for (const finding of judged) {
+    const { item, verdict } = finding
+    const orphan = verdict === 'orphan' ? item.marks : null
+    const gone = orphan !== null && (await driver.observe(orphan)).status === 'absent'
+    if (!gone) kept.push(finding)
+  }
+  return kept
 }
 
 const readInventory = async (driver: Driver): Promise<readonly InventoryItem[]> => {
