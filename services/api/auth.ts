@@ -24,10 +24,14 @@ const equal = (a: string, b: string): boolean =>
   timingSafeEqual(Buffer.from(sha256(a)), Buffer.from(sha256(b)))
 
 export interface Tokens {
-  /** Makes a token; its text is told once and kept nowhere. */
+  /**
+   * Makes a token; its text is told once and kept nowhere. It works only after `record` has recorded
+   * that it was given out, so that no token is unknown to the audit.
+   */
   issue(
     tenant: TenantId,
     role: Caller['role'],
+    record: (id: string) => Promise<void>,
   ): Promise<{ readonly id: string; readonly token: string }>
   /** Who a request comes from. @throws Problem 401 */
   callerOf(request: FastifyRequest): Promise<Caller>
@@ -37,10 +41,11 @@ export interface Tokens {
  * @param adminToken the operator's own token, from the environment; it is the platform's.
  */
 export const createTokens = (vault: Vault, adminToken: string): Tokens => ({
-  issue: async (tenant, role) => {
+  issue: async (tenant, role, record) => {
     const id = randomBytes(8).toString('hex')
     const secret = randomBytes(32).toString('base64url')
     const stored = JSON.stringify({ tenant, role, hash: sha256(secret) })
+    await record(id)
     await vault.put(platformTenant, `token/${id}`, new TextEncoder().encode(stored))
     return { id, token: `weir_${id}_${secret}` }
   },

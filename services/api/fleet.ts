@@ -1,26 +1,20 @@
 // What exists outside, judged by the log, for whoever asks. Nothing is changed here; gc acts on the same
 // judgement by itself.
-import {
-  driverName,
-  edgeHeartbeat,
-  resourceKeyOf,
-  streams,
-  type EdgeHeartbeat,
-  type FleetName,
-  type InstallationId,
-  type RecordedEvent,
-} from '@weir/contract'
+import { edgeHeartbeat, streams, type EdgeHeartbeat, type FleetName } from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import {
-  classify,
+  createAuditor,
+  type Auditor,
   type Driver,
-  type InventoryItem,
-  type ResourceFacts,
+  type Finding as Found,
+  type StrayClaim,
   type Verdict,
 } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
+import { createKeyedQueue } from '@weir/kernel'
 import type { FleetReader } from './routes/fleet.ts'
 
+/** Something that exists without a reason, and what becomes of it. */
 export interface Finding {
   readonly kind: Verdict | 'held-without-reason'
   readonly ref: string
@@ -34,7 +28,7 @@ export interface FleetPorts {
   readonly log: EventLog
   readonly drivers: readonly Driver[]
   readonly fleet: FleetName
-  readonly installation: InstallationId
+  readonly installation: string
 }
 
 const problems: Readonly<Record<Verdict, string>> = {
@@ -47,43 +41,64 @@ const problems: Readonly<Record<Verdict, string>> = {
   unmarked: 'it carries no marks that we can read: never touched',
 }
 
-export const createFleetReader = (ports: FleetPorts): FleetReader => ({
-  edges: async () => {
-    const filter = `weir.edge.${ports.fleet}.heartbeat.*`
-    const found: EdgeHeartbeat[] = []
-    for await (const message of ports.bus.lastOfEach(streams.edge.name, filter)) {
-      found.push(edgeHeartbeat.parse(JSON.parse(message.body)))
-    }
-    return found.toSorted((a, b) => (a.edge < b.edge ? -1 : 1))
-  },
-  report: async () => {
-    const findings: Finding[] = []
-    let examined = 0
-    for (const driver of ports.drivers) {
-      // The inventory first and the log after it, so that an intent made meanwhile is seen.
-      const items = await readInventory(driver)
-      examined += items.length
-      for (const item of items) {
-        const verdict = classify(item, ports.installation, await factsOf(ports.log, driver, item))
-        if (verdict !== 'live') findings.push(findingOf(item, verdict))
-      }
-    }
-    findings.push(...(await heldWithoutReason(ports.log)))
-    return { examined, findings }
-  },
-})
+export const createFleetReader = (ports: FleetPorts): FleetReader => {
+  const { bus, log, drivers, fleet, installation } = ports
+  const audits = drivers.map((driver) => ({
+    driver,
+    auditor: createAuditor({ driver, log, installation }),
+  }))
+  // An auditor folds the log as it reads on, so one audit of a driver runs at a time.
+  const queue = createKeyedQueue(1)
 
-const readInventory = async (driver: Driver): Promise<InventoryItem[]> => {
-  const items: InventoryItem[] = []
-  for (let cursor: string | undefined, first = true; first || cursor !== undefined; first = false) {
-    const page = await driver.inventory(cursor)
-    items.push(...page.resources)
-    cursor = page.next
+  return {
+    edges: async () => {
+      const found: EdgeHeartbeat[] = []
+      const beats = bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)
+      for await (const message of beats) {
+        // An edge of another version that says something else hides none of the others.
+        const beat = edgeHeartbeat.safeParse(parseJson(message.body))
+        if (beat.success) found.push(beat.data)
+      }
+      return found.toSorted((a, b) => (a.edge < b.edge ? -1 : 1))
+    },
+    report: async () => {
+      const reports = await Promise.all(
+        audits.map((each) => queue.run(each.driver.name, () => auditOne(each))),
+      )
+      // Claims belong to no driver: every audit reads all of them.
+      const strays = reports[0]?.strayClaims ?? []
+      return {
+        examined: reports.reduce((sum, { examined }) => sum + examined, 0),
+        findings: [...reports.flatMap(({ findings }) => findings), ...strays.map(strayFinding)],
+      }
+    },
   }
-  return items
 }
 
-const findingOf = (item: InventoryItem, verdict: Verdict): Finding => ({
+interface Audited {
+  readonly examined: number
+  readonly findings: readonly Finding[]
+  readonly strayClaims: readonly StrayClaim[]
+}
+
+const auditOne = async (at: { driver: Driver; auditor: Auditor }): Promise<Audited> => {
+  const { listed, findings, strayClaims } = await at.auditor.audit()
+  const present = await Promise.all(
+    findings.map(async (found) => ((await isGone(at.driver, found)) ? [] : [findingOf(found)])),
+  )
+  return { examined: listed, findings: present.flat(), strayClaims }
+}
+
+/**
+ * An inventory may be as old as an edge's last heartbeat, so what looks like an orphan is read once more
+ * before anybody is told.
+ */
+const isGone = async (driver: Driver, { item, verdict }: Found): Promise<boolean> => {
+  if (item.marks === null || (verdict !== 'orphan' && verdict !== 'superseded')) return false
+  return (await driver.observe(item.marks)).status === 'absent'
+}
+
+const findingOf = ({ item, verdict }: Found): Finding => ({
   kind: verdict,
   ref: item.ref,
   tenant: item.marks?.tenant ?? null,
@@ -91,47 +106,18 @@ const findingOf = (item: InventoryItem, verdict: Verdict): Finding => ({
   problem: problems[verdict],
 })
 
-/** What the log says of one resource; undefined when it has no story. */
-const factsOf = async (
-  log: EventLog,
-  driver: Driver,
-  item: InventoryItem,
-): Promise<ResourceFacts | undefined> => {
-  if (item.marks === null) return undefined
-  const { tenant, service } = item.marks
-  const story = await log.story(tenant, service)
-  const key = resourceKeyOf(driverName.parse(driver.name), service)
-  const mine = story.filter((event) => event.subject === `resource-${key}`)
-  if (mine.length === 0) return undefined
-  return mine.reduce(evolveFacts, { intendedEpoch: 0, liveEpoch: null })
-}
+const strayFinding = ({ scope, key, holder }: StrayClaim): Finding => ({
+  kind: 'held-without-reason',
+  ref: `${scope} ${key}`,
+  tenant: null,
+  service: holder,
+  problem: `the ${scope} is held although its holder's story is over`,
+})
 
-const evolveFacts = (facts: ResourceFacts, event: RecordedEvent): ResourceFacts => {
-  if (event.type === 'ResourceIntended') {
-    const { epoch } = event.data
-    return { intendedEpoch: Math.max(epoch, facts.intendedEpoch), liveEpoch: epoch }
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
-  // A delete that is under way is not a leak yet, so it stays live until it is confirmed absent.
-  return event.type === 'ResourceAbsent' ? { ...facts, liveEpoch: null } : facts
-}
-
-/** Addresses that are held by a Service whose story says that it holds nothing. */
-const heldWithoutReason = async (log: EventLog): Promise<Finding[]> => {
-  const held = (await log.claims('address', '')).filter((claim) => claim.holder !== null)
-  const findings: Finding[] = []
-  for (const claim of held) {
-    const story = await log.story(claim.tenant, claim.holder ?? '')
-    const last = story.findLast((event) =>
-      ['FrontendsAllocated', 'FrontendsReleased'].includes(event.type),
-    )
-    if (last?.type === 'FrontendsAllocated') continue
-    findings.push({
-      kind: 'held-without-reason',
-      ref: claim.key,
-      tenant: claim.tenant,
-      service: claim.holder,
-      problem: 'an address is held although its story has let it go',
-    })
-  }
-  return findings
 }

@@ -1,5 +1,6 @@
 // Errors as RFC 9457 problem details: a stable code, what happened, and what to do about it.
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 
 /** An answer other than success that the caller can do something about. */
 export class Problem extends Error {
@@ -27,8 +28,11 @@ const titles: Readonly<Record<number, string>> = {
   403: 'Not allowed',
   404: 'Not found',
   409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
   422: 'Unprocessable',
   429: 'Too many requests',
+  500: 'Internal error',
   503: 'Unavailable',
 }
 
@@ -36,6 +40,7 @@ const send = (reply: FastifyReply, problem: Problem, requestId: string): Fastify
   reply
     .code(problem.status)
     .type('application/problem+json')
+    .headers(problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {})
     .send({
       type: `urn:weir:problem:${problem.code}`,
       title: titles[problem.status] ?? 'Error',
@@ -46,18 +51,54 @@ const send = (reply: FastifyReply, problem: Problem, requestId: string): Fastify
       requestId,
     })
 
+interface Rule {
+  readonly message: string
+}
+interface Broken extends Rule {
+  readonly instancePath: string
+  /** Where a value may have one of several shapes: the rules of each that it breaks. */
+  readonly params: { readonly errors?: readonly (readonly Rule[])[] }
+}
+
+/** Each broken rule with the field it is about. */
+const brokenRules = (issues: readonly unknown[]): string[] =>
+  issues.flatMap((each) => {
+    const { instancePath, message, params } = each as Broken
+    const field = instancePath.split('/').filter(Boolean).join('.')
+    const rules = nearestShape(params.errors ?? []) ?? [{ message }]
+    return rules.map((rule) => `${field || 'the request'}: ${rule.message}`)
+  })
+
+/** The shape that was nearly met: the first whose rules say more than that the type is another one. */
+const nearestShape = (shapes: readonly (readonly Rule[])[]): readonly Rule[] | undefined =>
+  shapes.find((rules) => rules.every(({ message }) => !message.startsWith('Invalid input'))) ??
+  shapes.find((rules) => rules.length > 0)
+
 const toProblem = (error: FastifyError | Error): Problem => {
   if (error instanceof Problem) return error
-  const validation = 'validation' in error && error.validation !== undefined
-  if (validation) return new Problem(400, 'invalid-request', error.message)
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    return new Problem(400, 'invalid-request', brokenRules(error.validation).join('; '))
+  }
   if (error.name === 'InvalidInput') return new Problem(422, 'invalid-input', error.message)
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500
+  if (status === 429) {
+    return new Problem(
+      429,
+      'too-many-requests',
+      error.message,
+      'wait a minute, then ask less often',
+    )
+  }
   if (status >= 400 && status < 500) return new Problem(status, 'invalid-request', error.message)
   if (error.name === 'OperatingError') {
     return new Problem(503, 'unavailable', error.message, 'try again in a few seconds')
   }
   return new Problem(500, 'internal', 'the request failed on our side', 'tell us the requestId')
 }
+
+/** For errors that are found before there is a route, such as a URL that cannot be read. */
+export const answerEarly = (error: Error, request: FastifyRequest, reply: FastifyReply): void =>
+  void send(reply, toProblem(error), request.id)
 
 /** Makes every error and every unknown route of `app` a problem; the cause goes to the log alone. */
 export const answerWithProblems = (

@@ -11,7 +11,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 import { createTokens, type Tokens } from './auth.ts'
-import { answerWithProblems } from './problem.ts'
+import { answerEarly, answerWithProblems } from './problem.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { checkRoutes } from './routes/check.ts'
 import { clusterRoutes } from './routes/clusters.ts'
@@ -58,6 +58,7 @@ export const createApi = async (ports: ApiPorts): Promise<FastifyInstance> => {
     genReqId: () => ports.ids.uuid(),
     bodyLimit: 256 * 1024,
     forceCloseConnections: true,
+    frameworkErrors: answerEarly,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

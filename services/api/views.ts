@@ -8,11 +8,11 @@ import {
   type TenantId,
 } from '@weir/contract'
 import type { EventLog } from '@weir/eventlog'
-import { evolveBalancer, type BalancerView } from './domain/balancer-view.ts'
+import { evolveBalancer, type BalancerState } from './domain/balancer-view.ts'
 
 export interface TenantView {
   /** By the Service's UID, in the order they were first asked for. */
-  readonly balancers: ReadonlyMap<string, BalancerView>
+  readonly balancers: ReadonlyMap<string, BalancerState>
   readonly clusters: ReadonlyMap<string, Cluster>
   /** Only in the platform's view. */
   readonly pools: ReadonlyMap<string, Pool>
@@ -23,7 +23,7 @@ export interface TenantView {
 }
 
 interface Model {
-  balancers: Map<string, BalancerView>
+  balancers: Map<string, BalancerState>
   clusters: Map<string, Cluster>
   pools: Map<string, Pool>
   tenants: Map<string, string>
@@ -97,8 +97,8 @@ const apply = (model: Model, event: RecordedEvent): void => {
       model.clusters.delete(event.data.id)
       return
     default: {
-      const view = evolveBalancer(model.balancers.get(event.correlationid), event)
-      if (view) model.balancers.set(event.correlationid, view)
+      const state = evolveBalancer(model.balancers.get(event.correlationid), event)
+      if (state) model.balancers.set(event.correlationid, state)
     }
   }
 }

@@ -1,13 +1,14 @@
-// What one load balancer looks like to its owner: a fold of its story, with the time of each step.
+// What one load balancer looks like to its owner: a fold of its story.
 import type {
-  DomainEvent,
   Frontend,
   Ingress,
   Lease,
   LoadBalancerIntent,
+  Reason,
   RecordedEvent,
   Target,
 } from '@weir/contract'
+import { isRefusal, reasonOf } from '@weir/contract'
 import { assertNever } from '@weir/kernel'
 
 /**
@@ -15,21 +16,16 @@ import { assertNever } from '@weir/kernel'
  * Ready: the provider confirmed it. Degraded: serves an older wish while the newest is refused.
  * Releasing: on its way out. Released: gone, nothing held.
  */
-export type BalancerStatus =
-  | 'Pending'
-  | 'Allocated'
-  | 'Programming'
-  | 'Ready'
-  | 'Degraded'
-  | 'Releasing'
-  | 'Released'
-
-/** One step of the life: when it happened and which event says so. */
-export interface Stage {
-  readonly stage: string
-  readonly at: string
-  readonly sequence: number
-}
+export const balancerStatuses = [
+  'Pending',
+  'Allocated',
+  'Programming',
+  'Ready',
+  'Degraded',
+  'Releasing',
+  'Released',
+] as const
+export type BalancerStatus = (typeof balancerStatuses)[number]
 
 export interface BalancerView {
   readonly service: string
@@ -43,70 +39,41 @@ export interface BalancerView {
   readonly ingress: readonly Ingress[]
   readonly intent: LoadBalancerIntent
   readonly targets: readonly Target[]
-  /** The newest refusal that still stands. */
-  readonly refusal: DomainEvent | null
+  /** Why it is not as its Service asks, while that stands: a refusal, or a provider that fails. */
+  readonly reason: Reason | null
   readonly epoch: number
   readonly generation: number
   /** How often this Service has been a load balancer, 1 for the first time. */
   readonly life: number
-  /** The steps of the current life, in order. */
-  readonly stages: readonly Stage[]
   readonly updatedAt: string
 }
 
-const stageNames: Readonly<Partial<Record<RecordedEvent['type'], string>>> = {
-  LoadBalancerRequested: 'requested',
-  FinalizerAdded: 'finalizer added',
-  FrontendsAllocated: 'allocated',
-  LoadBalancerChanged: 'changed',
-  ResourceIntended: 'resource intended',
-  ResourceProgrammed: 'programmed',
-  TargetsChanged: 'targets changed',
-  ResourceDrifted: 'drifted',
-  StatusPublished: 'status published',
-  ReleaseRequested: 'release requested',
-  ResourceDeleteIntended: 'delete intended',
-  ResourceAbsent: 'absent',
-  FinalizerRemoved: 'finalizer removed',
-  FrontendsReleased: 'released',
-  PoolMissing: 'refused',
-  PoolExhausted: 'refused',
-  AddressNotInPool: 'refused',
-  AddressTaken: 'refused',
-  ProtocolUnsupported: 'refused',
-  FamilyUnsupported: 'refused',
-  IntentInvalid: 'refused',
-  ResourceRefused: 'refused',
-  ReconcileParked: 'parked',
+/** What is folded; its status follows from the rest. */
+export interface BalancerState extends Omit<BalancerView, 'status'> {
+  readonly end: 'open' | 'releasing' | 'released'
+  /** The generation a provider confirmed last, 0 for none. */
+  readonly programmed: number
 }
-
-/** Stages kept per life; a long life keeps its first and its newest. */
-const stagesMax = 200
-
-/** The name of the step that an event stands for; undefined for events that are no step of a Service. */
-export const stageOf = (event: RecordedEvent): string | undefined => stageNames[event.type]
 
 /** Adds one event of a Service's story. Undefined until the Service first asked for a load balancer. */
 export const evolveBalancer = (
-  before: BalancerView | undefined,
+  before: BalancerState | undefined,
   event: RecordedEvent,
-): BalancerView | undefined => {
-  const view = event.type === 'LoadBalancerRequested' ? begin(before, event) : before
-  if (!view) return undefined
-  const stage = stageOf(event)
-  if (stage === undefined) return view
-  const kept = view.stages.length < stagesMax ? view.stages : view.stages.toSpliced(1, 1)
-  return {
-    ...change(view, event),
-    stages: [...kept, { stage, at: event.recordedtime, sequence: event.sequence }],
-    updatedAt: event.recordedtime,
-  }
+): BalancerState | undefined => {
+  if (event.type === 'LoadBalancerRequested') return begin(before, event)
+  return before && { ...change(before, event), updatedAt: event.recordedtime }
 }
 
+/** What the owner sees of a state. */
+export const viewOf = ({ end, programmed, ...seen }: BalancerState): BalancerView => ({
+  ...seen,
+  status: statusOf({ end, programmed, ...seen }),
+})
+
 const begin = (
-  before: BalancerView | undefined,
+  before: BalancerState | undefined,
   event: Extract<RecordedEvent, { type: 'LoadBalancerRequested' }>,
-): BalancerView => {
+): BalancerState => {
   const { cluster, serviceUid, namespace, name, driver, intent } = event.data
   return {
     service: serviceUid,
@@ -114,59 +81,71 @@ const begin = (
     namespace,
     name,
     driver,
-    status: 'Pending',
+    end: 'open',
     leases: [],
     frontends: [],
     ingress: [],
     intent,
     targets: [],
-    refusal: null,
+    reason: null,
     epoch: 0,
     generation: 0,
+    programmed: 0,
     life: (before?.life ?? 0) + 1,
-    stages: before && before.status !== 'Released' ? before.stages : [],
     updatedAt: event.recordedtime,
   }
 }
 
-const refusedStatus = (view: BalancerView): BalancerStatus =>
-  view.ingress.length > 0 ? 'Degraded' : 'Pending'
+/** Reasons of the provisioner, which end when a provider confirms; the allocator's end with its own word. */
+const providerReasons: readonly string[] = ['ResourceRefused', 'ReconcileParked']
 
-const change = (view: BalancerView, event: RecordedEvent): BalancerView => {
+const change = (state: BalancerState, event: RecordedEvent): BalancerState => {
+  if (isRefusal(event)) return { ...state, reason: reasonOf(event) }
   switch (event.type) {
     case 'LoadBalancerChanged':
-      return { ...view, intent: event.data.intent, refusal: null }
+      return { ...state, intent: event.data.intent, reason: null }
     case 'FrontendsAllocated': {
       const { leases, frontends } = event.data
-      const status = view.ingress.length > 0 ? 'Programming' : 'Allocated'
-      return { ...view, leases, frontends, refusal: null, status }
+      return { ...state, leases, frontends, reason: null }
     }
-    case 'PoolMissing':
-    case 'PoolExhausted':
-    case 'AddressNotInPool':
-    case 'AddressTaken':
-    case 'ProtocolUnsupported':
-    case 'FamilyUnsupported':
-    case 'IntentInvalid':
-    case 'ResourceRefused':
-      return { ...view, refusal: event, status: refusedStatus(view) }
     case 'ResourceIntended': {
       const { epoch, generation, desired } = event.data
-      return { ...view, epoch, generation, targets: desired.targets, status: 'Programming' }
+      return { ...state, epoch, generation, targets: desired.targets }
     }
-    case 'ResourceProgrammed':
-      return { ...view, ingress: event.data.ingress, status: 'Ready', refusal: null }
+    case 'ResourceProgrammed': {
+      const { ingress, generation } = event.data
+      const over = providerReasons.includes(state.reason?.code ?? '')
+      return { ...state, ingress, programmed: generation, reason: over ? null : state.reason }
+    }
     case 'TargetsChanged':
-      return { ...view, generation: event.data.generation, targets: event.data.after }
+      return { ...state, generation: event.data.generation, targets: event.data.after }
+    case 'ReconcileParked':
+      return { ...state, reason: state.reason ?? parked(event.data) }
     case 'ReleaseRequested':
-      return { ...view, status: 'Releasing', refusal: null }
+      return { ...state, end: 'releasing', reason: null }
     case 'ResourceAbsent':
-      return { ...view, ingress: [], targets: [] }
+      return { ...state, ingress: [], targets: [], reason: null }
     case 'FrontendsReleased':
-      return { ...view, status: 'Released', leases: [], frontends: [] }
+      return { ...state, end: 'released', leases: [], frontends: [], reason: null }
     default:
-      return view
+      return state
   }
+}
+
+const parked = ({ attempts, problem }: { attempts: number; problem: string }): Reason => ({
+  code: 'ReconcileParked',
+  message: `${attempts} attempts failed, the last with: ${problem}`,
+  fix: 'it is tried again every hour and when the Service changes; look at the driver',
+})
+
+const statusOf = (state: BalancerState): BalancerStatus => {
+  const { end, reason, ingress, leases, generation, programmed } = state
+  if (end === 'released') return 'Released'
+  if (end === 'releasing') return 'Releasing'
+  if (reason !== null) return ingress.length > 0 ? 'Degraded' : 'Pending'
+  if (leases.length === 0) return 'Pending'
+  if (generation === 0) return 'Allocated'
+  return programmed === generation ? 'Ready' : 'Programming'
 }
 
 /** A word for people about a status; every status has one. */
@@ -181,7 +160,7 @@ export const statusText = (status: BalancerStatus): string => {
     case 'Ready':
       return 'serves'
     case 'Degraded':
-      return 'serves an older wish; the newest one is refused'
+      return 'serves as it was before; what it asks for now is not met'
     case 'Releasing':
       return 'is being removed'
     case 'Released':

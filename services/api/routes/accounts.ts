@@ -1,9 +1,9 @@
 import { event, platformTenant, tenantId } from '@weir/contract'
 import { z } from 'zod'
-import { mayChange, maySee, tokenRole } from '../auth.ts'
+import { tokenRole } from '../auth.ts'
 import { Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
-import { mustBePlatform, recordAct, type Routes } from './route.ts'
+import { callerFor, operatorFor, recordAct, type Routes } from './route.ts'
 
 const tenantView = z.object({ tenant: tenantId, name: z.string() })
 
@@ -42,8 +42,7 @@ export const accountRoutes = (app: Routes, context: RouteContext): void => {
       },
     },
     async (request, reply) => {
-      const caller = await tokens.callerOf(request)
-      mustBePlatform(caller)
+      const caller = await operatorFor(context, request, 'change')
       const { tenant, name = tenant } = request.body
       const view = await views.platform()
       const known = view.tenants.get(tenant)
@@ -73,24 +72,21 @@ export const accountRoutes = (app: Routes, context: RouteContext): void => {
       },
     },
     async (request, reply) => {
-      const caller = await tokens.callerOf(request)
       const { tenant } = request.params
-      mayChange(caller, tenant)
-      maySee(caller, tenant)
-      const { tenants } = await views.platform()
-      if (!tenants.has(tenant))
-        throw new Problem(404, 'not-found', `tenant ${tenant} does not exist`)
-      const issued = await tokens.issue(tenant, request.body.role)
+      const { role } = request.body
+      const caller = await callerFor(context, request, { change: tenant })
       const { versionOf } = await views.of(tenant)
-      await recordAct(context, {
-        caller,
-        tenant,
-        category: 'tenant',
-        id: tenant,
-        version: versionOf(`tenant-${tenant}`),
-        event: event('TokenIssued', { tokenId: issued.id, role: request.body.role }),
-        requestId: request.id,
-      })
+      const issued = await tokens.issue(tenant, role, (tokenId) =>
+        recordAct(context, {
+          caller,
+          tenant,
+          category: 'tenant',
+          id: tenant,
+          version: versionOf(`tenant-${tenant}`),
+          event: event('TokenIssued', { tokenId, role }),
+          requestId: request.id,
+        }),
+      )
       return reply.code(201).send(issued)
     },
   )

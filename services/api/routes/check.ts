@@ -2,7 +2,7 @@ import { edgeHeartbeat } from '@weir/contract'
 import { explainError } from '@weir/kernel'
 import { z } from 'zod'
 import type { RouteContext } from '../server.ts'
-import { mustBePlatform, type Routes } from './route.ts'
+import { operatorFor, type Routes } from './route.ts'
 
 /** The consumers whose lag and stuck work an operator wants to know. */
 const consumers = ['allocator', 'provisioner', 'relay'] as const
@@ -33,7 +33,7 @@ export const checkRoutes = (app: Routes, context: RouteContext): void => {
     '/check',
     { schema: { response: { 200: z.object({ items: z.array(outcome) }) } } },
     async (request) => {
-      mustBePlatform(await context.tokens.callerOf(request))
+      await operatorFor(context, request, 'see')
       const checks = [checkLog, checkPools, checkEdges, checkConsumers, checkGarbage]
       const items = await Promise.all(checks.map((check) => guarded(check, context)))
       return { items: items.flat() }

@@ -1,11 +1,19 @@
-import { cidr, cluster, clusterId, driverName, event, tenantId, type Cluster } from '@weir/contract'
+import {
+  cidr,
+  cluster,
+  clusterId,
+  driverName,
+  event,
+  platformTenant,
+  tenantId,
+  type Cluster,
+} from '@weir/contract'
 import { encodeCredentials, parseKubeconfig } from '@weir/kube'
 import { sealSecret } from '@weir/runtime'
 import { z } from 'zod'
-import { mayChange, maySee } from '../auth.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
-import { recordAct, type Routes } from './route.ts'
+import { callerFor, recordAct, type Routes } from './route.ts'
 
 /** Node addresses of clusters whose owner names none: the private ranges (RFC 1918). */
 const privateCidrs = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((each) =>
@@ -28,12 +36,14 @@ const connectBody = z.object({
 
 const at = z.object({ tenant: tenantId, id: clusterId })
 
+const reserved = (): Problem => new Problem(409, 'reserved', 'the platform has no clusters')
+
 /** The vault's name for a cluster's credentials; the watcher reads it. */
 const credentialsName = (id: string): string => `cluster-credentials/${id}`
 
 /** A tenant's clusters. */
 export const clusterRoutes = (app: Routes, context: RouteContext): void => {
-  const { views, tokens, store, masterKey } = context
+  const { views, store, masterKey } = context
 
   app.get(
     '/tenants/:tenant/clusters',
@@ -45,7 +55,7 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     },
     async (request) => {
       const { tenant } = request.params
-      maySee(await tokens.callerOf(request), tenant)
+      await callerFor(context, request, { see: tenant })
       const { clusters } = await views.of(tenant)
       return { items: [...clusters.values()] }
     },
@@ -61,11 +71,9 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       },
     },
     async (request) => {
-      const caller = await tokens.callerOf(request)
       const { tenant } = request.params
-      mayChange(caller, tenant)
-      const { tenants } = await views.platform()
-      if (!tenants.has(tenant)) throw notFound(`tenant ${tenant}`)
+      const caller = await callerFor(context, request, { change: tenant })
+      if (tenant === platformTenant) throw reserved()
       const { kubeconfig, context: chosen, ...rest } = request.body
       const credentials = parseKubeconfig(kubeconfig, chosen)
       const wanted: Cluster = { ...rest, tenant, server: credentials.server }
@@ -92,12 +100,10 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     '/tenants/:tenant/clusters/:id',
     { schema: { params: at, response: { 204: z.null() } } },
     async (request, reply) => {
-      const caller = await tokens.callerOf(request)
       const { tenant, id } = request.params
-      mayChange(caller, tenant)
+      const caller = await callerFor(context, request, { change: tenant })
       const view = await views.of(tenant)
       if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
-      if (tenant === 'platform') throw new Problem(409, 'reserved', 'the platform has no clusters')
       await recordAct(context, {
         caller,
         tenant,

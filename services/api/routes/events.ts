@@ -5,11 +5,11 @@ import {
   type RecordedEvent,
   type TenantId,
 } from '@weir/contract'
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
-import { maySee } from '../auth.ts'
 import type { RouteContext } from '../server.ts'
-import type { Routes } from './route.ts'
+import { callerFor, type Routes } from './route.ts'
 
 const eventType = z.enum(Object.keys(eventSchemas) as [EventType, ...EventType[]])
 
@@ -30,7 +30,7 @@ const fits = (event: RecordedEvent, by: z.infer<typeof filter>): boolean =>
 
 /** The audit: a tenant's events in order, page by page or as they happen. */
 export const eventRoutes = (app: Routes, context: RouteContext): void => {
-  const { tokens, store } = context
+  const { store } = context
 
   app.get(
     '/tenants/:tenant/events',
@@ -46,7 +46,7 @@ export const eventRoutes = (app: Routes, context: RouteContext): void => {
     },
     async (request) => {
       const { tenant } = request.params
-      maySee(await tokens.callerOf(request), tenant)
+      await callerFor(context, request, { see: tenant })
       const { after, limit, ...by } = request.query
       const all = by.story
         ? (await store.log.story(tenant, by.story)).filter((each) => each.sequence > after)
@@ -69,13 +69,14 @@ export const eventRoutes = (app: Routes, context: RouteContext): void => {
     },
     async (request, reply) => {
       const { tenant } = request.params
-      maySee(await tokens.callerOf(request), tenant)
+      await callerFor(context, request, { see: tenant })
       const { after, ...by } = request.query
       const resumed = Number(request.headers['last-event-id'] ?? Number.NaN)
       const from = Number.isInteger(resumed) ? resumed : (after ?? (await store.log.head(tenant)))
       const gone = new AbortController()
-      request.raw.on('close', () => gone.abort())
-      context.signal.addEventListener('abort', () => gone.abort(), { once: true })
+      const leave = (): void => gone.abort()
+      reply.raw.on('close', leave).on('error', leave)
+      context.signal.addEventListener('abort', leave, { signal: gone.signal })
       await tail(context, reply, { tenant, from, by, signal: gone.signal })
     },
   )
@@ -97,6 +98,19 @@ const tail = async (context: RouteContext, reply: FastifyReply, at: TailRequest)
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   })
+  try {
+    await writeNews(context, out, at)
+  } finally {
+    // Also when the log does not answer: the reader comes back and says where it was.
+    out.end()
+  }
+}
+
+const writeNews = async (
+  context: RouteContext,
+  out: ServerResponse,
+  at: TailRequest,
+): Promise<void> => {
   let wake = new AbortController()
   context.onNews((tenant) => {
     if (tenant === at.tenant) wake.abort()
@@ -113,12 +127,11 @@ const tail = async (context: RouteContext, reply: FastifyReply, at: TailRequest)
         out.write(`id: ${cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
     }
     if (page.length === pageSize) continue
-    if (!synced) out.write(`event: synced\ndata: {"sequence":${cursor}}\n\n`)
+    if (!synced) out.write(`id: ${cursor}\nevent: synced\ndata: {"sequence":${cursor}}\n\n`)
     synced = true
     // A lost hint costs one heartbeat at most, since every turn reads the log.
     await context.clock.sleep(heartbeatMs, news)
     if (news.aborted) wake = new AbortController()
     else out.write(': still here\n\n')
   }
-  out.end()
 }

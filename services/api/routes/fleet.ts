@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { RouteContext } from '../server.ts'
-import { mustBePlatform, type Routes } from './route.ts'
+import { operatorFor, type Routes } from './route.ts'
 
 /** What the routes read of the world outside: edges that live and what gc would find. */
 export interface FleetReader {
@@ -10,19 +10,19 @@ export interface FleetReader {
 
 /** Edges and gc's report; the operator's alone. */
 export const fleetRoutes = (app: Routes, context: RouteContext): void => {
-  const { tokens, fleet } = context
+  const { fleet } = context
 
   app.get(
     '/edges',
     { schema: { response: { 200: z.object({ items: z.array(z.unknown()) }) } } },
     async (request) => {
-      mustBePlatform(await tokens.callerOf(request))
+      await operatorFor(context, request, 'see')
       return { items: [...(await fleet.edges())] }
     },
   )
 
   app.get('/gc/report', { schema: { response: { 200: z.unknown() } } }, async (request) => {
-    mustBePlatform(await tokens.callerOf(request))
+    await operatorFor(context, request, 'see')
     return fleet.report()
   })
 }

@@ -1,27 +1,15 @@
 import { serviceUid, tenantId } from '@weir/contract'
 import { z } from 'zod'
-import { maySee } from '../auth.ts'
-import type { BalancerView } from '../domain/balancer-view.ts'
-import { statusText } from '../domain/balancer-view.ts'
-import { explain } from '../domain/explain.ts'
+import { balancerStatuses, statusText, viewOf, type BalancerView } from '../domain/balancer-view.ts'
+import { gistOf } from '../domain/tell.ts'
 import { notFound } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
-import type { Routes } from './route.ts'
-
-const status = z.enum([
-  'Pending',
-  'Allocated',
-  'Programming',
-  'Ready',
-  'Degraded',
-  'Releasing',
-  'Released',
-])
+import { callerFor, type Routes } from './route.ts'
 
 const listQuery = z.object({
   namespace: z.string().max(63).optional(),
   name: z.string().max(63).optional(),
-  status: status.optional(),
+  status: z.enum(balancerStatuses).optional(),
   /** Includes those that are gone. */
   all: z.stringbool().default(false),
   limit: z.coerce.number().int().min(1).max(500).default(100),
@@ -36,11 +24,14 @@ const matches =
     (query.namespace === undefined || view.namespace === query.namespace) &&
     (query.name === undefined || view.name === query.name) &&
     (query.status === undefined || view.status === query.status) &&
-    (query.all || query.status === 'Released' || view.status !== 'Released')
+    (query.all || query.status === 'Released' || view.status !== 'Released') &&
+    (query.cursor === undefined || view.service > query.cursor)
+
+const told = (view: BalancerView) => ({ ...view, statusText: statusText(view.status) })
 
 /** Load balancers as their owner sees them, and the whole story of one. */
 export const balancerRoutes = (app: Routes, context: RouteContext): void => {
-  const { views, tokens, store } = context
+  const { views, store } = context
 
   app.get(
     '/tenants/:tenant/load-balancers',
@@ -55,16 +46,16 @@ export const balancerRoutes = (app: Routes, context: RouteContext): void => {
     },
     async (request) => {
       const { tenant } = request.params
-      maySee(await tokens.callerOf(request), tenant)
+      await callerFor(context, request, { see: tenant })
       const { balancers } = await views.of(tenant)
-      const sorted = [...balancers.values()].toSorted((a, b) => (a.service < b.service ? -1 : 1))
-      const found = sorted
+      const found = [...balancers.values()]
+        .map(viewOf)
         .filter(matches(request.query))
-        .filter((view) => request.query.cursor === undefined || view.service > request.query.cursor)
+        .toSorted((a, b) => (a.service < b.service ? -1 : 1))
       const page = found.slice(0, request.query.limit)
       const last = page.at(-1)
       return {
-        items: page.map((view) => ({ ...view, statusText: statusText(view.status) })),
+        items: page.map(told),
         nextCursor: last && found.length > page.length ? last.service : null,
       }
     },
@@ -74,20 +65,21 @@ export const balancerRoutes = (app: Routes, context: RouteContext): void => {
     '/tenants/:tenant/load-balancers/:service',
     {
       schema: {
+        description: 'One load balancer and its whole story; each event has its gist.',
         params: z.object({ tenant: tenantId, service: serviceUid }),
         response: { 200: z.unknown() },
       },
     },
     async (request) => {
       const { tenant, service } = request.params
-      maySee(await tokens.callerOf(request), tenant)
-      const [{ balancers }, story] = await Promise.all([
-        views.of(tenant),
-        store.log.story(tenant, service),
-      ])
-      const view = balancers.get(service)
-      if (!view) throw notFound(`load balancer ${service}`)
-      return { ...view, ...explain(view), story }
+      await callerFor(context, request, { see: tenant })
+      const { balancers } = await views.of(tenant)
+      const state = balancers.get(service)
+      if (!state) throw notFound(`load balancer ${service}`)
+      const story = await store.log.story(tenant, service)
+      const view = told(viewOf(state))
+      const summary = `${view.namespace}/${view.name} ${view.statusText}`
+      return { ...view, summary, story: story.map((event) => ({ ...event, gist: gistOf(event) })) }
     },
   )
 }

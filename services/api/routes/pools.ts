@@ -1,5 +1,6 @@
 import {
   event,
+  hashOf,
   ipAddress,
   platformTenant,
   pool,
@@ -12,7 +13,7 @@ import type { Claim } from '@weir/eventlog'
 import { z } from 'zod'
 import { notFound } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
-import { mustBePlatform, recordAct, type Routes } from './route.ts'
+import { operatorFor, recordAct, type Routes } from './route.ts'
 
 const poolBody = pool.extend({
   priority: pool.shape.priority.default(100),
@@ -32,14 +33,13 @@ const occupancy = (pool: Pool, claims: readonly Claim[], now: number) => {
 
 /** Pools of addresses; the operator's alone. */
 export const poolRoutes = (app: Routes, context: RouteContext): void => {
-  const { views, tokens, store } = context
+  const { views, store } = context
 
   app.get(
     '/pools',
     { schema: { response: { 200: z.object({ items: z.array(z.unknown()) }) } } },
     async (request) => {
-      const caller = await tokens.callerOf(request)
-      mustBePlatform(caller)
+      await operatorFor(context, request, 'see')
       const [{ pools }, claims, now] = await Promise.all([
         views.platform(),
         store.log.claims('address', ''),
@@ -61,12 +61,11 @@ export const poolRoutes = (app: Routes, context: RouteContext): void => {
       },
     },
     async (request) => {
-      const caller = await tokens.callerOf(request)
-      mustBePlatform(caller)
+      const caller = await operatorFor(context, request, 'change')
       const wanted: Pool = { ...request.body, name: request.params.name }
       const view = await views.platform()
       const known = view.pools.get(wanted.name)
-      if (known && JSON.stringify(known) === JSON.stringify(wanted)) return wanted
+      if (known && hashOf(known) === hashOf(wanted)) return wanted
       await recordAct(context, {
         caller,
         tenant: platformTenant,
@@ -84,8 +83,7 @@ export const poolRoutes = (app: Routes, context: RouteContext): void => {
     '/pools/:name',
     { schema: { params: z.object({ name: poolName }), response: { 204: z.null() } } },
     async (request, reply) => {
-      const caller = await tokens.callerOf(request)
-      mustBePlatform(caller)
+      const caller = await operatorFor(context, request, 'change')
       const { name } = request.params
       const view = await views.platform()
       if (!view.pools.has(name)) throw notFound(`pool ${name}`)

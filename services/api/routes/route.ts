@@ -8,13 +8,14 @@ import {
 import type {
   FastifyBaseLogger,
   FastifyInstance,
+  FastifyRequest,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { mayChange, type Caller } from '../auth.ts'
-import { Problem } from '../problem.ts'
+import { mayChange, maySee, type Caller } from '../auth.ts'
+import { notFound, Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
 
 /** A server whose routes are typed by their zod schemas. */
@@ -59,5 +60,37 @@ export const recordAct = async (context: RouteContext, act: Act): Promise<void> 
   )
 }
 
-/** Only the operator may pass. @throws Problem 403 or 404 */
-export const mustBePlatform = (caller: Caller): void => mayChange(caller, platformTenant)
+/**
+ * Who asks, when they may look at `tenant` or change it.
+ * @throws Problem 401, 403, or 404 for a tenant that is not there or somebody else's, alike
+ */
+export const callerFor = async (
+  context: RouteContext,
+  request: FastifyRequest,
+  may: { readonly see: TenantId } | { readonly change: TenantId },
+): Promise<Caller> => {
+  const caller = await context.tokens.callerOf(request)
+  const tenant = 'see' in may ? may.see : may.change
+  maySee(caller, tenant)
+  if (caller.tenant !== tenant) {
+    const { tenants } = await context.views.platform()
+    if (!tenants.has(tenant)) throw notFound(`tenant ${tenant}`)
+  }
+  if ('change' in may) mayChange(caller, tenant)
+  return caller
+}
+
+/** The operator, as `callerFor`. What only operators may ask is no secret, so others are told. */
+export const operatorFor = async (
+  context: RouteContext,
+  request: FastifyRequest,
+  may: 'see' | 'change',
+): Promise<Caller> => {
+  const caller = await context.tokens.callerOf(request)
+  if (caller.tenant !== platformTenant) {
+    const hint = 'ask whoever runs the platform'
+    throw new Problem(403, 'operator-only', "only the platform's own token may do this", hint)
+  }
+  if (may === 'change') mayChange(caller, platformTenant)
+  return caller
+}

@@ -1,0 +1,59 @@
+// What an event says, in a few words for people. The event itself has the rest.
+import { frontendText, isRefusal, reasonOf, type RecordedEvent, type Target } from '@weir/contract'
+
+/** The gist of an event of a Service's story; empty for one whose type says it all. */
+export const gistOf = (event: RecordedEvent): string => {
+  if (isRefusal(event)) return reasonOf(event).message
+  switch (event.type) {
+    case 'FinalizerAdded':
+      return `the API server has it, at resourceVersion ${event.data.resourceVersion}`
+    case 'LoadBalancerRequested':
+      return `${event.data.namespace}/${event.data.name} wants a load balancer`
+    case 'LoadBalancerChanged':
+      return event.data.fields.join(', ')
+    case 'FrontendsAllocated':
+      return `${event.data.frontends.map(frontendText).join(' ')} (${event.data.choice})`
+    case 'ResourceIntended':
+      return `generation ${event.data.generation} for ${nodesOf(event.data.desired.targets)}`
+    case 'TargetsChanged':
+      return `${nodesOf(event.data.after)}, by ${event.data.cause}`
+    case 'ResourceProgrammed':
+      return `generation ${event.data.generation}, confirmed by ${event.data.confirmedBy.join(', ')}`
+    case 'ResourceDrifted':
+      return `found ${event.data.found}`
+    case 'StatusPublished':
+      return event.data.ingress.map(({ ip, ipMode }) => `${ip} (${ipMode})`).join(', ')
+    case 'ReasonPublished':
+      return event.data.reason
+    case 'ReleaseRequested':
+      return event.data.reason
+    case 'ResourceDeleteIntended':
+      return event.data.reason
+    case 'ResourceAbsent':
+      return `confirmed by ${event.data.confirmedBy.join(', ')}`
+    case 'FinalizerRemoved':
+      return event.data.objectGone ? 'the object was gone already' : ''
+    case 'FrontendsReleased': {
+      const { leases, quarantineUntil } = event.data
+      const held = leases.map(({ ip }) => ip).join(', ')
+      return quarantineUntil === null ? held : `${held} rests until ${quarantineUntil}`
+    }
+    case 'ReconcileParked':
+      return event.data.problem
+    default:
+      return ''
+  }
+}
+
+const shown = 4
+
+/** `node-1, node-2 x3`: nodes that take new connections, with a weight that is not 1. */
+const nodesOf = (targets: readonly Target[]): string => {
+  const live = targets.filter(({ weight }) => weight > 0)
+  if (live.length === 0) return 'no node'
+  const named = live
+    .slice(0, shown)
+    .map(({ node, weight }) => (weight === 1 ? node : `${node} x${weight}`))
+  const rest = live.length - named.length
+  return rest > 0 ? `${named.join(', ')} and ${rest} more` : named.join(', ')
+}
