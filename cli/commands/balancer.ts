@@ -16,7 +16,6 @@ export const balancer = z.looseObject({
   ingress: z.array(z.object({ ip: z.string(), ipMode: z.string() })),
   intent: z.looseObject({ externalTrafficPolicy: z.string() }),
   targets: z.array(z.object({ node: z.string(), ip: z.string(), weight: z.int() })),
-  refusal: z.object({ type: z.string(), data: z.unknown() }).nullable(),
   reason: z.object({ code: z.string(), message: z.string(), fix: z.string() }).nullish(),
   updatedAt: z.string(),
 })

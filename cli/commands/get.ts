@@ -25,7 +25,7 @@ const balancerColumns: readonly Column<Balancer>[] = [
   },
   { heading: 'POLICY', cell: (lb) => lb.intent.externalTrafficPolicy },
   { heading: 'TARGETS', cell: (lb) => String(lb.targets.filter((each) => each.weight > 0).length) },
-  { heading: 'REASON', cell: (lb) => lb.reason?.code ?? lb.refusal?.type ?? '' },
+  { heading: 'REASON', cell: (lb) => lb.reason?.code ?? '' },
   { heading: 'UPDATED', cell: (lb) => age(lb.updatedAt, now()) },
 ]
 
