@@ -52,6 +52,12 @@ export const makePlace = async (platform: Platform): Promise<Place> => {
   const { kube } = platform
   const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
   await kube.call({ method: 'POST', path: '/api/v1/namespaces', body })
+  return placeIn(platform, namespace)
+}
+
+/** A namespace that is there already. */
+export const placeIn = (platform: Platform, namespace: string): Place => {
+  const { kube } = platform
   const services = `/api/v1/namespaces/${namespace}/services`
   const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`
 

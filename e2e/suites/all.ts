@@ -2,7 +2,16 @@ import type { MiniclusterKind } from '@weir/minicluster'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { startPlatform, type Platform } from '../harness/platform.ts'
 import { walkOn } from '../harness/walk.ts'
+import { busGarbage } from './bus-garbage.ts'
+import { kubeconfigs } from './connect.ts'
+import { demo } from './demo.ts'
+import { killMatrix } from './kill-matrix.ts'
+import { life } from './life.ts'
+import { outage } from './outage.ts'
+import { pagePolicies } from './page-policies.ts'
+import { pagePromises } from './page-promises.ts'
 import { pageWalk } from './page-walk.ts'
+import { refusals } from './refusals.ts'
 
 /** Every suite on one platform of a kind, as a user would start it. */
 export const describePlatform = (kind: MiniclusterKind): void => {
@@ -19,6 +28,21 @@ export const describePlatform = (kind: MiniclusterKind): void => {
     const walk = walkOn(shared)
     describe('the page', () => {
       pageWalk(walk)
+      pagePolicies(walk)
+      pagePromises(walk)
+    })
+    describe('one Service', () => {
+      life(walk)
+      demo(shared)
+    })
+    describe('bad input', () => {
+      refusals(walk)
+      kubeconfigs(shared)
+      busGarbage(walk)
+    })
+    describe('faults', () => {
+      outage(walk)
+      killMatrix(walk)
     })
   })
 }

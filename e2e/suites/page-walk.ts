@@ -1,6 +1,7 @@
 // Rows 1-4 of the documentation's page "Create an External Load Balancer", word by word with stock kubectl.
 import { eventually } from '@weir/testing'
 import { expect } from 'vitest'
+import { holds } from '../harness/holds.ts'
 import type { ServiceObject } from '../harness/objects.ts'
 import type { Place } from '../harness/place.ts'
 import { askHttp, factIn } from '../harness/probes.ts'
@@ -42,7 +43,7 @@ export const pageWalk = (walk: Walk): void => {
       watching.stdout?.on('data', (text: Buffer) => (seen += text.toString()))
       try {
         expect(await kubectl('apply -f -', manifest())).toBe('service/example-service created\n')
-        await eventually(() => expect(seen).toMatch(/LoadBalancer +\S+ +127\.\d+\.\d+\.\d+ +8765:/))
+        await holds(() => expect(seen).toMatch(/LoadBalancer +\S+ +127\.\d+\.\d+\.\d+ +8765:/))
       } finally {
         watching.kill()
       }
