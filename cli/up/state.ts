@@ -59,24 +59,37 @@ export const emptyFolder = (folder: string): void => {
   }
 }
 
-/** Reads the state, or makes it on the first start. */
-export const openState = async (folder: string): Promise<PlatformState> => {
+/**
+ * Reads the state, or makes it on the first start. `wantedApiPort` moves the API there from now on.
+ * @throws CommandFailed when it is no port
+ */
+export const openState = async (folder: string, wantedApiPort?: string): Promise<PlatformState> => {
   const path = join(folder, 'platform.json')
-  if (existsSync(path)) return platformState.parse(JSON.parse(readFileSync(path, 'utf8')))
-  const state: PlatformState = {
-    masterKey: randomBytes(32).toString('base64'),
-    adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
-    network: randomInt(64),
-    ports: {
-      api: (await isFree(apiPort)) ? apiPort : await freePort(),
-      postgres: await freePort(),
-      nats: await freePort(),
-      cluster: await freePort(),
-    },
-  }
+  const known = existsSync(path)
+    ? platformState.parse(JSON.parse(readFileSync(path, 'utf8')))
+    : await newState()
+  const api = wantedApiPort === undefined ? known.ports.api : portOf(wantedApiPort)
+  const state = { ...known, ports: { ...known.ports, api } }
   writeSecret(path, state)
   return state
 }
+
+const portOf = (text: string): number => {
+  if (/^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536) return Number(text)
+  throw new CommandFailed('usage', `--api-port ${text} is not a port; use a number from 1 to 65535`)
+}
+
+const newState = async (): Promise<PlatformState> => ({
+  masterKey: randomBytes(32).toString('base64'),
+  adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
+  network: randomInt(64),
+  ports: {
+    api: (await isFree(apiPort)) ? apiPort : await freePort(),
+    postgres: await freePort(),
+    nats: await freePort(),
+    cluster: await freePort(),
+  },
+})
 
 const isFree = async (port: number): Promise<boolean> =>
   assertPortFree(port, 'the API').then(

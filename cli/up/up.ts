@@ -1,6 +1,6 @@
 import { chmodSync, copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { obtainBinary, startNatsServer, startPostgres } from '@weir/embedded'
+import { assertPortFree, obtainBinary, startNatsServer, startPostgres } from '@weir/embedded'
 import { migrate } from '@weir/eventlog'
 import { systemClock } from '@weir/kernel'
 import { readEnvironment } from '@weir/runtime'
@@ -27,6 +27,8 @@ export interface UpFlags {
   readonly fresh?: boolean
   readonly kubeconfig?: string
   readonly state: string
+  /** TCP port of the weir API on 127.0.0.1; remembered for the next start. */
+  readonly apiPort?: string
 }
 
 /** A platform that runs, and how to end it. */
@@ -106,7 +108,8 @@ interface Start {
 const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
   const { flags, folder } = start
   const environment = readEnvironment()
-  const state = await openState(folder)
+  const state = await openState(folder, flags.apiPort)
+  await mustBeFree(state.ports.api)
   const kind = flags.cluster ?? state.cluster ?? kindAtHand(environment)
   const serving = flags.kubeconfig === undefined ? startMinicluster(start, state, kind) : undefined
   serving?.catch(() => undefined) // told below, after the other parts
@@ -133,6 +136,19 @@ const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
   })
   start.add(async () => rmSync(join(folder, 'weir.json'), { force: true }))
   return { folder, kubeconfigFile, server: connected.server, api }
+}
+
+/** Refuses before anything is started what the api would refuse after it. */
+const mustBeFree = async (port: number): Promise<void> => {
+  try {
+    await assertPortFree(port, 'the API')
+  } catch {
+    throw new CommandFailed(
+      'failed',
+      `the API cannot listen on 127.0.0.1:${port}: another program does`,
+      'stop that program, or use --api-port PORT',
+    )
+  }
 }
 
 const startMinicluster = async (start: Start, state: PlatformState, kind: MiniclusterKind) => {

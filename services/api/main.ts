@@ -1,6 +1,7 @@
 import { openBackbone } from '@weir/backbone'
 import { fleetName, installationId } from '@weir/contract'
 import { createEdgeDriver } from '@weir/drivers'
+import { OperatingError } from '@weir/kernel'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { createFleetReader } from './fleet.ts'
@@ -29,7 +30,10 @@ await run({
       onNews: backbone.onNews,
       onFailure: (fields, message) => log.error(fields, message),
     })
-    const at = await api.listen({ host: settings.WEIR_API_HOST, port: settings.WEIR_API_PORT })
+    const { WEIR_API_HOST: host, WEIR_API_PORT: port } = settings
+    const at = await api.listen({ host, port }).catch((cause: unknown) => {
+      throw new OperatingError(`cannot listen on ${host}:${port}; set WEIR_API_PORT`, { cause })
+    })
     log.info({ at }, 'the API listens')
     return {
       stop: async () => {
