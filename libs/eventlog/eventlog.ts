@@ -131,8 +131,8 @@ export interface WorkQueue {
   mark(consumer: string, tenant: TenantId, keys: readonly string[]): Promise<void>
 
   /**
-   * Takes up to `limit` due keys for `leaseMs`, the longest waiting first. With `keys`, only those:
-   * the fast path of the process that has just ingested them.
+   * Takes up to `limit` due keys for `leaseMs`, the longest waiting first. With `keys`, only those, of
+   * the `tenant` that must then be named: the fast path of the process that has just ingested them.
    */
   claim(request: ClaimWork): Promise<readonly WorkItem[]>
 

@@ -8,7 +8,9 @@ import {
   type TenantId,
 } from '@weir/contract'
 import type { Clock } from '@weir/kernel'
+import { createBatching } from './batching.ts'
 import type { Database } from './database.ts'
+import { isRefusal } from './database-errors.ts'
 import type { Claim, EventLog } from './eventlog.ts'
 import { createPostgresAppend } from './postgres-append.ts'
 import { toRecorded } from './recorded.ts'
@@ -49,8 +51,10 @@ const statements = {
   story: {
     name: 'story',
     action: 'read a story from the log',
-    text: `select ${columns} from weir.event where tenant = $1 and correlation_id = $2
-      order by sequence`,
+    // One look by index for each story, whatever the planner thinks of the table.
+    text: `select e.* from unnest($2::text[]) as asked(id) cross join lateral (
+        select ${columns} from weir.event where tenant = $1 and correlation_id = asked.id
+        order by sequence offset 0) e`,
   },
   after: {
     name: 'after',
@@ -85,8 +89,7 @@ const statements = {
 /** The log in Postgres. */
 export const createPostgresLog = (db: Database, clock: Clock): EventLog => ({
   append: createPostgresAppend(db, clock),
-  story: async (tenant, correlationId) =>
-    (await db.ask<EventRow>(statements.story, [tenant, correlationId])).map(toEvent),
+  story: createStories(db),
   after: async (tenant, sequence, limit) =>
     (await db.ask<EventRow>(statements.after, [tenant, sequence, limit])).map(toEvent),
   head: async (tenant) =>
@@ -99,6 +102,22 @@ export const createPostgresLog = (db: Database, clock: Clock): EventLog => ({
     (await db.ask<ClaimRow>(statements.claims, [scope, prefix])).map(toClaim),
   now: async () => (await db.ask<{ now_ms: number }>(statements.now))[0]?.now_ms ?? clock.now(),
 })
+
+/** Reads stories; those of one tenant that are asked for while others are read come together. */
+const createStories = (db: Database): EventLog['story'] => {
+  const batching = createBatching<string, readonly RecordedEvent[]>({
+    send: async (tenant, ids) => {
+      const rows = await db.ask<EventRow>(statements.story, [tenant, [...new Set(ids)]])
+      const stories = Map.groupBy(rows.map(toEvent), ({ correlationid }) => correlationid)
+      return ids.map((id) => stories.get(id) ?? [])
+    },
+    touches: () => [],
+    weight: () => 1,
+    room: 64,
+    mayDivide: isRefusal,
+  })
+  return (tenant, correlationId) => batching.run(tenant, correlationId)
+}
 
 /**
  * Lifts what an older program wrote. What was written by this version was checked then; what a newer

@@ -5,7 +5,9 @@ import {
   type Observation,
   type ObservationKind,
 } from '@weir/contract'
+import { createBatching } from './batching.ts'
 import type { Database } from './database.ts'
+import { isRefusal } from './database-errors.ts'
 import type { Observed, SeenWithKeys } from './eventlog.ts'
 import { newestOfEach } from './newest-seen.ts'
 
@@ -18,9 +20,13 @@ const statements = {
   get: {
     name: 'observed_get',
     action: 'read an observation',
-    text: `select body from weir.observed_object
-      where tenant = $1 and cluster = $2 and kind = $3 and key = $4
-      order by watcher_epoch desc, seen_order desc limit 1`,
+    text: `select asked.nr::int as nr, newest.body
+      from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+        with ordinality as asked(tenant, cluster, kind, key, nr)
+      cross join lateral (
+        select o.body from weir.observed_object o where o.tenant = asked.tenant
+          and o.cluster = asked.cluster and o.kind = asked.kind and o.key = asked.key
+        order by o.watcher_epoch desc, o.seen_order desc limit 1) newest`,
   },
   list: {
     name: 'observed_list',
@@ -40,15 +46,7 @@ export const createPostgresObserved = (db: Database): Observed => ({
     const changed = new Set(rows.map(({ nr }) => nr))
     return newest.filter((_, index) => changed.has(index + 1)).map(({ seen: one }) => one)
   },
-  get: async <K extends ObservationKind>(at: { readonly kind: K } & ObjectPlace) => {
-    const rows = await db.ask<{ body: Extract<Observation, { kind: K }> }>(statements.get, [
-      at.tenant,
-      at.cluster,
-      at.kind,
-      at.key,
-    ])
-    return rows[0]?.body
-  },
+  get: createGets(db),
   list: async <K extends ObservationKind>(at: { readonly kind: K } & Omit<ObjectPlace, 'key'>) => {
     const rows = await db.ask<{ body: Extract<Observation, { kind: K }> }>(statements.list, [
       at.tenant,
@@ -63,6 +61,32 @@ interface ObjectPlace {
   readonly tenant: string
   readonly cluster: string
   readonly key: string
+}
+
+/** Reads single observations; those that are asked for while others are read come together. */
+const createGets = (db: Database): Observed['get'] => {
+  const batching = createBatching<ObjectPlace & { readonly kind: string }, Observation | undefined>(
+    {
+      send: async (_lane, places) => {
+        const rows = await db.ask<{ nr: number; body: Observation }>(statements.get, [
+          places.map(({ tenant }) => tenant),
+          places.map(({ cluster }) => cluster),
+          places.map(({ kind }) => kind),
+          places.map(({ key }) => key),
+        ])
+        const bodies = new Map(rows.map(({ nr, body }) => [nr, body]))
+        return places.map((_, index) => bodies.get(index + 1))
+      },
+      touches: () => [],
+      weight: () => 1,
+      room: 64,
+      mayDivide: isRefusal,
+    },
+  )
+  return async <K extends ObservationKind>(at: ObjectPlace & { readonly kind: K }) => {
+    const found = await batching.run(at.kind, at)
+    return found as Extract<Observation, { kind: K }> | undefined
+  }
 }
 
 /** The arguments of `weir.observe` after the consumer, in its order: columns, not rows. */

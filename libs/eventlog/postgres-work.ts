@@ -1,30 +1,37 @@
 import type { TenantId } from '@weir/contract'
+import { createBatching } from './batching.ts'
 import type { Database } from './database.ts'
+import { isRefusal } from './database-errors.ts'
 import type { ClaimWork, Lag, StuckWork, WorkItem, WorkQueue } from './eventlog.ts'
+import { createSettling } from './postgres-settle.ts'
 
-// Losing a claim or a result in a crash only makes work be done again, so these commits do not wait
-// for the disk.
+// Losing a claim in a crash only makes work be done again, so this commit does not wait for the disk.
 const soon = `(select set_config('synchronous_commit', 'off', true)) is not null`
 
 // The longest waiting first, but tenants in turn: of the first 512 that wait, the first of every
 // tenant comes before the second of any.
 const fairly = `
-  select tenant, key, due_at, row_number() over (partition by tenant order by due_at) as turn
+  select tenant, key, row_number() over (partition by tenant order by due_at) as turn
   from (select tenant, key, due_at from weir.work_item
         where consumer = $1 and due_at <= now() and ($5::text is null or tenant = $5)
         order by due_at limit 512) waiting
   order by turn, due_at limit $4`
 const named = `
-  select tenant, key, due_at, 1 as turn from weir.work_item
-  where consumer = $1 and ($5::text is null or tenant = $5) and key = any($6::text[]) and due_at <= now() limit $4`
+  select $5::text as tenant, key, 1 as turn from unnest($6::text[]) as wanted(key)`
 
+// Each candidate is looked up by its primary key: the coalesce keeps the planner from the index on
+// due_at, through which it would go over all that is due for each (measured with 300 due keys: 12 ms).
 const claimOf = (candidates: string): string => `
   with candidate as (${candidates}),
   free as (
-    select w.tenant, w.key, candidate.turn, candidate.due_at
-    from weir.work_item w join candidate using (tenant, key)
-    where w.consumer = $1 and w.due_at <= now()
-    for update of w skip locked
+    select w.tenant, w.key, candidate.turn, w.due_at
+    from candidate cross join lateral (
+      select i.tenant, i.key, i.due_at from weir.work_item i
+      where i.consumer = $1 and i.tenant = candidate.tenant and i.key = candidate.key
+        and coalesce(i.due_at, 'infinity') <= now()
+      for update skip locked
+    ) w
+    limit $4
   ),
   claimed as (
     update weir.work_item w set worker = $2, fence = w.fence + 1,
@@ -55,24 +62,6 @@ const statements = {
   },
   claim: { name: 'claim', action: 'claim work', text: claimOf(fairly) },
   claimNamed: { name: 'claim_named', action: 'claim work', text: claimOf(named) },
-  done: {
-    name: 'done',
-    action: 'settle work',
-    text: `update weir.work_item set settled = $4, worker = null, attempts = 0, problem = null,
-        due_at = case when mark > $4 then now()
-                      else now() + $6::bigint * interval '1 millisecond' end
-      where consumer = $1 and tenant = $2 and key = $3 and fence = $5 and ${soon}
-      returning true as held`,
-  },
-  failed: {
-    name: 'failed',
-    action: 'record failed work',
-    text: `update weir.work_item set worker = null, attempts = attempts + 1, problem = $7,
-        due_at = case when mark > $4 then now()
-                      else now() + $6::bigint * interval '1 millisecond' end
-      where consumer = $1 and tenant = $2 and key = $3 and fence = $5 and ${soon}
-      returning true as held`,
-  },
   stuck: {
     name: 'stuck',
     action: 'list stuck work',
@@ -82,47 +71,68 @@ const statements = {
 }
 
 /** The work queue in Postgres. */
-export const createPostgresWork = (db: Database): WorkQueue => ({
-  ingest: async ({ consumer, tenant, from, to, keys }) => {
-    const [row] = await db.ask<{ cursor: number | null }>(statements.ingest, [
-      consumer,
-      tenant,
-      from,
-      to,
-      keys,
-    ])
-    const cursor = row?.cursor ?? null
-    return cursor === null ? { status: 'advanced' } : { status: 'behind', cursor }
-  },
-  lagging: (consumer) => db.ask<Lag>(statements.lagging, [consumer]),
-  mark: async (consumer, tenant, keys) => {
-    if (keys.length === 0) return
-    await db.ask(statements.mark, [consumer, keys.map(() => tenant), keys])
-  },
-  claim: async (request) => {
-    const rows = await claimRows(db, request)
-    return rows.map((row) => ({ consumer: request.consumer, ...row }))
-  },
-  done: async (item, againInMs) =>
-    (await db.ask(statements.done, [...settling(item), againInMs ?? null])).length > 0,
-  failed: async (item, { problem, afterMs }) =>
-    (await db.ask(statements.failed, [...settling(item), afterMs, problem])).length > 0,
-  stuck: (consumer, attempts) => db.ask<StuckWork>(statements.stuck, [consumer, attempts]),
-})
+export const createPostgresWork = (db: Database): WorkQueue => {
+  const settle = createSettling(db)
+  const claimNamed = createNamedClaims(db)
+  return {
+    ingest: async ({ consumer, tenant, from, to, keys }) => {
+      const [row] = await db.ask<{ cursor: number | null }>(statements.ingest, [
+        consumer,
+        tenant,
+        from,
+        to,
+        keys,
+      ])
+      const cursor = row?.cursor ?? null
+      return cursor === null ? { status: 'advanced' } : { status: 'behind', cursor }
+    },
+    lagging: (consumer) => db.ask<Lag>(statements.lagging, [consumer]),
+    mark: async (consumer, tenant, keys) => {
+      if (keys.length === 0) return
+      await db.ask(statements.mark, [consumer, keys.map(() => tenant), keys])
+    },
+    claim: (request) => (request.keys === undefined ? claimDue(db, request) : claimNamed(request)),
+    done: (item, againInMs) => settle({ item, afterMs: againInMs ?? null, problem: null }),
+    failed: (item, { problem, afterMs }) => settle({ item, afterMs, problem }),
+    stuck: (consumer, attempts) => db.ask<StuckWork>(statements.stuck, [consumer, attempts]),
+  }
+}
 
 type ClaimedRow = Omit<WorkItem, 'consumer'> & { readonly tenant: TenantId }
 
-const claimRows = async (db: Database, request: ClaimWork): Promise<ClaimedRow[]> => {
-  const { consumer, worker, limit, leaseMs, tenant, keys } = request
-  const common = [consumer, worker, leaseMs, limit, tenant ?? null]
-  if (keys === undefined) return db.ask<ClaimedRow>(statements.claim, common)
-  return db.ask<ClaimedRow>(statements.claimNamed, [...common, keys])
+const claimDue = async (db: Database, request: ClaimWork): Promise<readonly WorkItem[]> => {
+  const { consumer, worker, limit, leaseMs, tenant } = request
+  const values = [consumer, worker, leaseMs, limit, tenant ?? null]
+  const rows = await db.ask<ClaimedRow>(statements.claim, values)
+  return rows.map((row) => ({ consumer, ...row }))
 }
 
-const settling = ({ consumer, tenant, key, mark, fence }: WorkItem): unknown[] => [
-  consumer,
-  tenant,
-  key,
-  mark,
-  fence,
-]
+/** Claims keys by name; claims that come while another is on its way travel together. */
+const createNamedClaims = (
+  db: Database,
+): ((request: ClaimWork) => Promise<readonly WorkItem[]>) => {
+  const batching = createBatching<ClaimWork, readonly WorkItem[]>({
+    send: async (_lane, batch) => {
+      const [first] = batch
+      if (first === undefined) return []
+      const { consumer, worker, leaseMs, tenant } = first
+      const limit = batch.reduce((sum, request) => sum + request.limit, 0)
+      const keys = batch.flatMap((request) => request.keys ?? [])
+      const values = [consumer, worker, leaseMs, limit, tenant ?? null, keys]
+      const rows = await db.ask<ClaimedRow>(statements.claimNamed, values)
+      return batch.map((request) =>
+        rows.filter(({ key }) => request.keys?.includes(key)).map((row) => ({ consumer, ...row })),
+      )
+    },
+    touches: ({ keys = [] }) => keys,
+    weight: ({ keys = [] }) => keys.length,
+    room: 500,
+    mayDivide: isRefusal,
+  })
+  return (request) => {
+    const { consumer, worker, leaseMs, tenant, keys = [], limit } = request
+    // One that may not have all it names is alone, so that it cannot take another's share.
+    const alone = limit < keys.length ? keys.join(' ') : ''
+    return batching.run([consumer, worker, leaseMs, tenant ?? '', alone].join(' '), request)
+  }
+}
