@@ -9,7 +9,14 @@ import {
   tenantId,
   type RecordedEvent,
 } from '@weir/contract'
-import { createRelay, openStore, type EventLog, type Reconciler, type Store } from '@weir/eventlog'
+import {
+  createRelay,
+  openStore,
+  type EventLog,
+  type Reconciler,
+  type Relay,
+  type Store,
+} from '@weir/eventlog'
 import { explainError, type Logger } from '@weir/kernel'
 import type { ServiceContext } from '@weir/runtime'
 
@@ -85,7 +92,7 @@ export const openBackbone = async (
   // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
   const running = [relay.run(signal)]
   return {
-    store: { ...store, log: hinting(store.log, bus) },
+    store: { ...store, log: telling(store.log, bus, relay) },
     bus,
     feed: (reconciler, durable) => {
       const handle = (messages: readonly IncomingMessage[]): Promise<void> =>
@@ -110,12 +117,16 @@ export const openBackbone = async (
   }
 }
 
-/** Tells the relay's holder about an append the moment it is committed; losing the hint costs a poll. */
-const hinting = (log: EventLog, bus: Bus): EventLog => ({
+/**
+ * Tells everybody about an append the moment it is committed; losing the hint costs a poll. When the
+ * relay of this very process carries the tenant, it gets the events themselves and need not read them.
+ */
+const telling = (log: EventLog, bus: Bus, relay: Relay): EventLog => ({
   ...log,
   append: async (request) => {
     const outcome = await log.append(request)
     if (outcome.status === 'appended') {
+      relay.offer(outcome.events)
       bus.hint(hintSubject(relayShardOf(request.tenant)), request.tenant)
     }
     return outcome
