@@ -35,7 +35,7 @@ export interface ApiClient {
   ): Promise<ReadableStream<Uint8Array>>
 }
 
-type Init = RequestInit & { readonly headers?: Readonly<Record<string, string>> }
+type Init = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> }
 
 /** Talks to the HTTP API. Every failure is a CommandFailed with the server's own sentence. */
 export const createClient = (session: Session): ApiClient => {

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { CommandFailed, exitCodes, exitCodesHelp } from './exit.ts'
-import { bad, tell } from './output.ts'
 import { addCommands } from './commands/all.ts'
 
 const program = new Command('weir')
@@ -16,10 +15,11 @@ addCommands(program)
 try {
   await program.parseAsync()
 } catch (error) {
-  process.exitCode = codeOf(error)
+  process.exitCode = await codeOf(error)
 }
 
-function codeOf(error: unknown): number {
+async function codeOf(error: unknown): Promise<number> {
+  const { bad, tell } = await import('./output.ts')
   if (error instanceof CommandFailed) {
     bad(error.message)
     if (error.hint !== undefined) tell(`  ${error.hint}`)

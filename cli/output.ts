@@ -2,9 +2,9 @@
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { stringify } from 'yaml'
+import type { Format } from './formats.ts'
 
-export const formats = ['table', 'json', 'yaml'] as const
-export type Format = (typeof formats)[number]
+export type { Format } from './formats.ts'
 
 /** One column of a table: its heading and how a row fills it. */
 export interface Column<Row> {
@@ -12,18 +12,26 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string
 }
 
-/** Prints data as it is, one line. */
-export const print = (line: string): void => console.log(line)
+/** Prints data. */
+export const print = (text: string): void => console.log(harmless(text))
 
 /** Tells a person what goes on; never data. */
-export const tell = (line: string): void => console.error(line)
+export const tell = (text: string): void => console.error(harmless(text))
 
-export const ok = (line: string): void => tell(`${mark('green', '✔')} ${line}`)
-export const warn = (line: string): void => tell(`${mark('yellow', '!')} ${line}`)
-export const bad = (line: string): void => tell(`${mark('red', '✖')} ${line}`)
+export const ok = (text: string): void => say('green', '✔', text)
+export const warn = (text: string): void => say('yellow', '!', text)
+export const bad = (text: string): void => say('red', '✖', text)
 
-const mark = (colour: 'green' | 'yellow' | 'red', sign: string): string =>
-  styleText(colour, sign, { stream: process.stderr })
+const say = (colour: 'green' | 'yellow' | 'red', sign: string, text: string): void =>
+  console.error(`${styleText(colour, sign, { stream: process.stderr })} ${harmless(text)}`)
+
+// Tenants choose texts that others read: what would move a cursor, colour a line, or turn the direction
+// of writing becomes a question mark. Lines and tabs stay.
+// eslint-disable-next-line no-control-regex
+const steering = /(?![\n\t])[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/** Text that does nothing to a terminal but fill it. */
+export const harmless = (text: string): string => text.replaceAll(steering, '?')
 
 /** Aligned columns with headings and no boxes, as kubectl prints them. */
 export const table = <Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string => {
@@ -46,9 +54,22 @@ export const table = <Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 
 const pad = (cell: string, width: number): string =>
   cell + ' '.repeat(Math.max(0, width - stringWidth(cell)))
-// A tenant's text must not move the cursor of whoever reads it.
-// eslint-disable-next-line no-control-regex
-const clean = (cell: string): string => cell.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+const clean = (cell: string): string => harmless(cell).replaceAll(/[\n\t]/g, '?')
+
+/** `value` as the text of a machine format: JSON over several lines, or YAML. */
+const textOf = (format: 'json' | 'yaml', value: unknown): string =>
+  format === 'json'
+    ? JSON.stringify(value, undefined, 2).replaceAll(steering, escaped)
+    : stringify(value).trimEnd()
+
+/** A character as JSON may write it, so that data stays what it is. */
+const escaped = (one: string): string => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+/** Prints `value` for a program, or lets `forPeople` tell it. Every command answers through here. */
+export const answer = (format: Format, value: unknown, forPeople: () => void): void => {
+  if (format === 'table') forPeople()
+  else print(textOf(format, value))
+}
 
 /** Prints rows in the format asked for; `whole` is what the machine formats get. */
 export const show = <Row>(
@@ -57,10 +78,25 @@ export const show = <Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
 ): void => {
-  if (format === 'json') return print(JSON.stringify(whole, undefined, 2))
-  if (format === 'yaml') return print(stringify(whole).trimEnd())
-  if (rows.length === 0) return tell('nothing found')
-  print(table(rows, columns))
+  answer(format, whole, () => {
+    if (rows.length === 0) tell('nothing found')
+    else print(table(rows, columns))
+  })
+}
+
+/** Prints one of many values that come one by one: a line of JSON, a document of YAML, or a row. */
+export const showNext = <Row>(format: Format, row: Row, columns: readonly Column<Row>[]): void => {
+  if (format === 'json') print(JSON.stringify(row).replaceAll(steering, escaped))
+  else if (format === 'yaml') print(`---\n${textOf('yaml', row)}`)
+  else print(columns.map((each) => clean(each.cell(row))).join('   '))
+}
+
+/** A span of time as people say it: `12 ms`, `1.4 s`, `3 min`, `5.2 h`, `3 d`. */
+export const span = (ms: number): string => {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`
+  return ms < 172_800_000 ? `${(ms / 3_600_000).toFixed(1)} h` : `${Math.round(ms / 86_400_000)} d`
 }
 
 /** How long ago, as kubectl says it: `12s`, `5m`, `3h`, `2d`. */

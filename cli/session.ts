@@ -1,7 +1,7 @@
 // Where the platform is and who we are there: flags, then the environment, then `.weir/weir.json`.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { readEnvironment } from '@weir/runtime'
+import { readEnvironment } from '@weir/runtime/env'
 import { z } from 'zod'
 import { CommandFailed } from './exit.ts'
 

@@ -2,7 +2,11 @@
 // Runs the command on a Node that strips types, whatever Node is on PATH: the one that npm brought.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { join, resolve } from 'node:path'
+
+// What was compiled once is kept beside the packages, so that the command starts in a tenth of a second.
+module.enableCompileCache?.(join(import.meta.dirname, '../node_modules/.cache/weir'))
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major > 24 || (major === 24 && minor >= 12)) {

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
-import { createClient, type ApiClient } from '../client.ts'
-import { formats, type Format } from '../output.ts'
-import { openSession, type SessionFlags } from '../session.ts'
+import type { ApiClient } from '../client.ts'
+import { formats, type Format } from '../formats.ts'
+import type { SessionFlags } from '../session.ts'
 
 /** Options that every command which asks the platform has. */
 export type Common = SessionFlags & { readonly output: Format }
@@ -15,7 +15,13 @@ const ask = (command: Command): Command =>
     .option('--token <token>', 'token for it (WEIR_TOKEN)')
     .option('--tenant <tenant>', 'whose things (WEIR_TENANT)')
 
-const client = (flags: SessionFlags): ApiClient => createClient(openSession(flags))
+const client = async (flags: SessionFlags): Promise<ApiClient> => {
+  const [{ createClient }, { openSession }] = await Promise.all([
+    import('../client.ts'),
+    import('../session.ts'),
+  ])
+  return createClient(openSession(flags))
+}
 
 /**
  * Puts every command into the program. A command's own code is loaded when it runs, so that `--help`
@@ -41,6 +47,7 @@ const addPlatform = (program: Command): void => {
     .option('--fresh', 'forget all state and start empty')
     .option('--kubeconfig <file>', 'serve this cluster instead of a minicluster')
     .option('--state <folder>', 'where state is kept', '.weir')
+    .option('--api-port <port>', 'port of the weir API, remembered (7080 at first, if free)')
     .action(async (flags) => (await import('../up/up.ts')).up(flags))
   ask(
     program
@@ -48,7 +55,7 @@ const addPlatform = (program: Command): void => {
       .description("walk through one Service's whole life and check each step from outside"),
   ).action(async (flags: Common) => (await import('./demo.ts')).demo(flags))
   ask(program.command('check').description('check the platform part by part')).action(
-    async (flags: Common) => (await import('./check.ts')).check(client(flags), flags),
+    async (flags: Common) => (await import('./check.ts')).check(await client(flags), flags),
   )
 }
 
@@ -63,7 +70,7 @@ const addReading = (program: Command): void => {
   ask(
     program.command('url <service>').description('print the URL of a Service, NAMESPACE/NAME'),
   ).action(async (service: string, flags: Common) =>
-    (await import('./url.ts')).url(client(flags), service, flags),
+    (await import('./url.ts')).url(await client(flags), service, flags),
   )
   const explain = program.command('explain').description('tell why something is as it is')
   ask(
@@ -71,7 +78,7 @@ const addReading = (program: Command): void => {
       .command('service <service>')
       .description('the whole story of a Service, NAMESPACE/NAME'),
   ).action(async (service: string, flags: Common) =>
-    (await import('./explain.ts')).explain(client(flags), service, flags),
+    (await import('./explain.ts')).explain(await client(flags), service, flags),
   )
   const events = program.command('events').description('the log, event by event')
   ask(
@@ -81,24 +88,24 @@ const addReading = (program: Command): void => {
   )
     .option('-f, --follow', 'go on as events happen')
     .action(async (service: string, flags: Common & { follow?: boolean }) =>
-      (await import('./events.ts')).serviceEvents(client(flags), service, flags),
+      (await import('./events.ts')).serviceEvents(await client(flags), service, flags),
     )
   ask(events.command('all').description('all events of the tenant'))
     .option('-f, --follow', 'go on as events happen')
     .action(async (flags: Common & { follow?: boolean }) =>
-      (await import('./events.ts')).allEvents(client(flags), flags),
+      (await import('./events.ts')).allEvents(await client(flags), flags),
     )
   ask(program.command('get <noun>').description('list lb, pool, cluster, tenant or edge'))
     .option('-A, --all', 'include load balancers that are gone')
     .action(async (noun: string, flags: Common & { all?: boolean }) =>
-      (await import('./get.ts')).get(client(flags), noun, flags),
+      (await import('./get.ts')).get(await client(flags), noun, flags),
     )
   const gc = program.command('gc').description('what exists without a reason')
   ask(
     gc
       .command('report')
       .description('compare what exists at the drivers with the log; changes nothing'),
-  ).action(async (flags: Common) => (await import('./gc.ts')).gcReport(client(flags), flags))
+  ).action(async (flags: Common) => (await import('./gc.ts')).gcReport(await client(flags), flags))
 }
 
 const addChanging = (program: Command): void => {
@@ -106,7 +113,7 @@ const addChanging = (program: Command): void => {
   ask(
     tenant.command('create <tenant>').description('make a tenant and print a token for it'),
   ).action(async (name: string, flags: Common) =>
-    (await import('./tenant.ts')).tenantCreate(client(flags), name, flags),
+    (await import('./tenant.ts')).tenantCreate(await client(flags), name, flags),
   )
   const pool = program.command('pool').description('address pools')
   ask(pool.command('create <name>').description('make or change a pool'))
@@ -115,7 +122,7 @@ const addChanging = (program: Command): void => {
     .option('--quarantine <seconds>', 'how long a released address rests', '60')
     .option('--for <tenant...>', 'tenants that may use it (all)')
     .action(async (name: string, flags) =>
-      (await import('./pool.ts')).poolCreate(client(flags), name, flags),
+      (await import('./pool.ts')).poolCreate(await client(flags), name, flags),
     )
   const cluster = program.command('cluster').description('clusters that are served')
   ask(
@@ -128,5 +135,3 @@ const addChanging = (program: Command): void => {
     .option('--no-default-class', 'serve only Services with loadBalancerClass weir.dev/*')
     .action(async (flags) => (await import('./cluster.ts')).clusterConnect(flags))
 }
-
-export { client }

@@ -10,13 +10,13 @@ export const balancer = z.looseObject({
   name: z.string(),
   driver: z.string(),
   status: z.string(),
-  statusText: z.string().optional(),
+  statusText: z.string(),
   leases: z.array(z.object({ ip: z.string(), pool: z.string() })),
   frontends: z.array(z.object({ ip: z.string(), protocol: z.string(), port: z.int() })),
   ingress: z.array(z.object({ ip: z.string(), ipMode: z.string() })),
   intent: z.looseObject({ externalTrafficPolicy: z.string() }),
   targets: z.array(z.object({ node: z.string(), ip: z.string(), weight: z.int() })),
-  reason: z.object({ code: z.string(), message: z.string(), fix: z.string() }).nullish(),
+  reason: z.object({ code: z.string(), message: z.string(), fix: z.string() }).nullable(),
   updatedAt: z.string(),
 })
 export type Balancer = z.infer<typeof balancer>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
-import { bad, ok, print, tell, warn, type Format } from '../output.ts'
+import { answer, bad, ok, tell, warn, type Format } from '../output.ts'
 
 const outcomes = z.object({
   items: z.array(
@@ -22,13 +22,12 @@ export const check = async (
   flags: { readonly output: Format },
 ): Promise<void> => {
   const { items } = await client.get('/v1/check', outcomes)
-  if (flags.output !== 'table') print(JSON.stringify(items, undefined, 2))
-  else {
+  answer(flags.output, items, () => {
     for (const item of items) {
       say[item.level](`${item.part}: ${item.detail}`)
       if (item.hint !== null) tell(`    ${item.hint}`)
     }
-  }
+  })
   const failed = items.filter((item) => item.level === 'failed')
   if (failed.length > 0) throw new CommandFailed('failed', `${failed.length} parts are not well`)
 }

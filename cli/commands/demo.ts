@@ -4,7 +4,7 @@ import { createClient } from '../client.ts'
 import { lifeOf, type Step } from '../demo/steps.ts'
 import { openWorld } from '../demo/world.ts'
 import { CommandFailed } from '../exit.ts'
-import { bad, ok, print, tell, type Format } from '../output.ts'
+import { answer, bad, ok, tell, type Format } from '../output.ts'
 import { findPlatform, openSession, type PlatformFile, type SessionFlags } from '../session.ts'
 
 interface Outcome {
@@ -52,7 +52,7 @@ const walk = async (
   } finally {
     await world.close()
   }
-  if (flags.output !== 'table') print(JSON.stringify(outcomes, undefined, 2))
+  answer(flags.output, outcomes, () => undefined) // people were told step by step
   const failed = outcomes.filter((outcome) => !outcome.ok)
   if (failed.length > 0)
     throw new CommandFailed('failed', 'the demo stopped at a step that was not observed')

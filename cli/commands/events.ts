@@ -1,7 +1,9 @@
+import { systemClock } from '@weir/kernel'
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
-import { print, show, type Column, type Format } from '../output.ts'
+import { CommandFailed, exitCodes } from '../exit.ts'
+import { show, showNext, type Column, type Format } from '../output.ts'
 import { findBalancer } from './balancer.ts'
 
 /** An event as the API tells it. */
@@ -52,8 +54,9 @@ const printEvents = async (
   filter: { story?: string },
   flags: EventFlags,
 ): Promise<void> => {
-  const events: StoryEvent[] = []
   const base = `/v1/tenants/${client.tenant}/events`
+  if (flags.follow) return follow(client, `${base}/tail`, { filter, output: flags.output })
+  const events: StoryEvent[] = []
   for (let after: number | null = 0; after !== null;) {
     const query = new URLSearchParams({ ...filter, after: String(after), limit: '1000' })
     const next: z.infer<typeof page> = await client.get(`${base}?${query.toString()}`, page)
@@ -61,32 +64,58 @@ const printEvents = async (
     after = next.nextAfter
   }
   show(flags.output, events, events, columns)
-  if (flags.follow)
-    await follow(client, `${base}/tail`, { ...filter, after: String(events.at(-1)?.sequence ?? 0) })
 }
 
-/** Prints events as they happen, one JSON line each, until Ctrl-C. */
-const follow = async (
-  client: ApiClient,
-  path: string,
-  query: Record<string, string>,
-): Promise<void> => {
+interface Following {
+  readonly filter: { readonly story?: string }
+  readonly output: Format
+}
+
+const reconnectMs = 1000
+
+/**
+ * Prints what there is and then events as they happen, one by one, until Ctrl-C. Where the connection
+ * is lost, it goes on after the last event that was seen.
+ */
+const follow = async (client: ApiClient, path: string, at: Following): Promise<void> => {
   const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  const parser = createParser({
-    onEvent: (message) => {
-      if (message.event !== 'synced') print(message.data)
-    },
-  })
+  const interrupt = (): void => stop.abort()
+  process.once('SIGINT', interrupt)
+  const query = new URLSearchParams({ ...at.filter, after: '0' }).toString()
+  const reader = createReader(at.output)
   try {
-    const body = await client.open(
-      `${path}?${new URLSearchParams(query).toString()}`,
-      {},
-      stop.signal,
-    )
-    const decoder = new TextDecoder()
-    for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }))
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
+    while (!stop.signal.aborted) {
+      const open = () => client.open(`${path}?${query}`, reader.resume(), stop.signal)
+      await reader.read(open).catch((error: unknown) => {
+        if (!stop.signal.aborted && !reader.mayComeBack(error)) throw error
+      })
+      await systemClock.sleep(reconnectMs, stop.signal)
+    }
+  } finally {
+    process.removeListener('SIGINT', interrupt)
+  }
+}
+
+/** Reads one tail after the other and remembers the last event it saw. */
+const createReader = (output: Format) => {
+  let seen = '0'
+  let reached = false
+  return {
+    resume: () => ({ 'last-event-id': seen }),
+    /** A platform that was there before comes back; one that refuses or never answered does not. */
+    mayComeBack: (error: unknown): boolean =>
+      reached && (!(error instanceof CommandFailed) || error.code === exitCodes.unreachable),
+    read: async (open: () => Promise<ReadableStream<Uint8Array>>): Promise<void> => {
+      const parser = createParser({
+        onEvent: ({ id, event, data }) => {
+          seen = id ?? seen
+          if (event !== 'synced') showNext(output, storyEvent.parse(JSON.parse(data)), columns)
+        },
+      })
+      const body = await open()
+      reached = true
+      const decoder = new TextDecoder()
+      for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }))
+    },
   }
 }

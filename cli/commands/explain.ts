@@ -1,24 +1,16 @@
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
-import { print, table, type Format } from '../output.ts'
-import { stringify } from 'yaml'
+import { answer, print, span, table, type Format } from '../output.ts'
 import { balancer, findBalancer } from './balancer.ts'
 import { storyEvent } from './events.ts'
 
 const explained = balancer.extend({
   summary: z.string(),
   life: z.int(),
-  timeline: z.array(
-    z.object({
-      stage: z.string(),
-      at: z.string(),
-      afterMs: z.number().nullable(),
-      sequence: z.int(),
-    }),
-  ),
-  story: z.array(storyEvent),
+  story: z.array(storyEvent.extend({ id: z.string(), gist: z.string() })),
 })
 type Explained = z.infer<typeof explained>
+type Told = Explained['story'][number]
 
 /** Tells a Service's story: what it is, why, since when, what each step took, what to do. */
 export const explain = async (
@@ -28,49 +20,65 @@ export const explain = async (
 ): Promise<void> => {
   const { service: uid } = await findBalancer(client, service)
   const told = await client.get(`/v1/tenants/${client.tenant}/load-balancers/${uid}`, explained)
-  if (flags.output === 'json') return print(JSON.stringify(told, undefined, 2))
-  if (flags.output === 'yaml') return print(stringify(told).trimEnd())
-  print(paragraphs(told).join('\n'))
+  answer(flags.output, told, () => print(inWords(told)))
 }
 
-const paragraphs = (told: Explained): string[] => [
+const inWords = (told: Explained): string => [...header(told), '', ...storyLines(told)].join('\n')
+
+const header = (told: Explained): string[] => [
   told.summary,
-  ...(told.reason
-    ? [
-        '',
-        `Reason:   ${told.reason.code}`,
-        `          ${told.reason.message}`,
-        `Fix:      ${told.reason.fix}`,
-      ]
-    : []),
+  ...(told.reason === null
+    ? []
+    : [`Reason:   ${told.reason.code}: ${told.reason.message}`, `Fix:      ${told.reason.fix}`]),
   '',
   `Service:  ${told.namespace}/${told.name} (${told.service})`,
   `Cluster:  ${told.cluster}`,
   `Driver:   ${told.driver}`,
   `Policy:   ${told.intent.externalTrafficPolicy}`,
-  `Address:  ${told.ingress.map((each) => `${each.ip} (${each.ipMode})`).join(', ') || 'none'}`,
-  `Ports:    ${told.frontends.map((each) => `${each.port}/${each.protocol}`).join(', ') || 'none'}`,
-  `Targets:  ${told.targets.map((each) => `${each.node} ${each.ip} weight ${each.weight}`).join(', ') || 'none'}`,
-  '',
-  table(told.story, [
-    { heading: 'SEQ', cell: (event) => String(event.sequence) },
-    { heading: 'TIME', cell: (event) => event.recordedtime },
-    { heading: 'AFTER', cell: (event) => took(told, event.sequence) },
-    { heading: 'STEP', cell: (event) => stage(told, event.sequence) ?? event.type },
-    { heading: 'BY', cell: (event) => event.actor },
-    {
-      heading: 'VERSION',
-      cell: (event) => `${event.subject.split('-')[0]}@${event.streamversion}`,
-    },
-    { heading: 'CAUSE', cell: (event) => event.causationid },
-  ]),
+  `Address:  ${list(told.ingress, ({ ip, ipMode }) => `${ip} (${ipMode})`)}`,
+  `Ports:    ${list(told.frontends, ({ port, protocol }) => `${port}/${protocol}`)}`,
+  `Targets:  ${list(told.targets, ({ node, ip, weight }) => `${node} ${ip} weight ${weight}`)}`,
+  ...(told.life > 1 ? [`Lives:    ${told.life}; it stopped being a load balancer in between`] : []),
 ]
 
-const timed = (told: Explained, sequence: number) =>
-  told.timeline.find((each) => each.sequence === sequence)
-const stage = (told: Explained, sequence: number): string | undefined =>
-  timed(told, sequence)?.stage
-const took = (told: Explained, sequence: number): string => {
-  const afterMs = timed(told, sequence)?.afterMs
-  return afterMs === null || afterMs === undefined ? '' : `+${afterMs} ms`
+const list = <Item>(items: readonly Item[], text: (item: Item) => string): string =>
+  items.map(text).join(', ') || 'none'
+
+/** One row per event; an empty line where one life as a load balancer ended and the next began. */
+const storyLines = (told: Explained): string[] => {
+  const { story } = told
+  const sequences = new Map(story.map(({ id, sequence }) => [id, sequence]))
+  const rows = story.map((event, at) => ({ event, before: story[at - 1] }))
+  const [headings = '', ...lines] = table(rows, [
+    { heading: 'SEQ', cell: ({ event }) => String(event.sequence) },
+    { heading: 'TIME', cell: ({ event }) => event.recordedtime },
+    { heading: 'AFTER', cell: ({ event, before }) => sinceBefore(event, before) },
+    { heading: 'EVENT', cell: ({ event }) => event.type },
+    { heading: 'BY', cell: ({ event }) => event.actor },
+    { heading: 'VERSION', cell: ({ event }) => versionOf(event) },
+    { heading: 'CAUSE', cell: ({ event }) => causeOf(event, sequences) },
+    { heading: 'WHAT', cell: ({ event }) => event.gist },
+  ]).split('\n')
+  return [
+    headings,
+    ...lines.flatMap((line, at) =>
+      story[at - 1]?.type === 'FrontendsReleased' ? ['', line] : [line],
+    ),
+  ]
+}
+
+const sinceBefore = (event: Told, before: Told | undefined): string =>
+  before ? `+${span(Date.parse(event.recordedtime) - Date.parse(before.recordedtime))}` : ''
+
+/** `lb@3`: the third event of the stream of that category. */
+const versionOf = ({ subject, streamversion }: Told): string =>
+  `${subject.split('-')[0] ?? ''}@${streamversion}`
+
+/** `#12` for an event of this story, `seen nodes` for what a watcher saw, else as it is recorded. */
+const causeOf = ({ causationid }: Told, sequences: ReadonlyMap<string, number>): string => {
+  const sequence = sequences.get(causationid)
+  if (sequence !== undefined) return `#${sequence}`
+  const [kind = '', what = ''] = causationid.split(':')
+  if (kind === 'observation') return `seen ${what}`
+  return kind === 'service' ? 'its story' : causationid
 }

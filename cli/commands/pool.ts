@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
-import { ok, print, type Format } from '../output.ts'
+import { answer, ok, type Format } from '../output.ts'
 
 interface PoolFlags {
   readonly output: Format
@@ -32,6 +32,5 @@ export const poolCreate = async (
     tenants: flags.for ?? null,
   }
   const made = await client.send('PUT', `/v1/pools/${encodeURIComponent(name)}`, body, z.unknown())
-  if (flags.output === 'table') ok(`pool ${name} is open`)
-  else print(JSON.stringify(made))
+  answer(flags.output, made, () => ok(`pool ${name} is open`))
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
-import { print, tell, type Format } from '../output.ts'
+import { answer, print, tell, type Format } from '../output.ts'
 
 /** Makes a tenant and prints a token for it, which is shown this once. */
 export const tenantCreate = async (
@@ -16,7 +16,8 @@ export const tenantCreate = async (
     { role: 'admin' },
     schema,
   )
-  if (flags.output !== 'table') return print(JSON.stringify({ tenant, ...issued }))
-  tell(`tenant ${tenant} exists; its token is shown only now:`)
-  print(issued.token)
+  answer(flags.output, { tenant, ...issued }, () => {
+    tell(`tenant ${tenant} exists; its token is shown only now:`)
+    print(issued.token)
+  })
 }

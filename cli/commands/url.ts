@@ -1,6 +1,6 @@
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
-import { print, type Format } from '../output.ts'
+import { answer, print, type Format } from '../output.ts'
 import { findBalancer } from './balancer.ts'
 
 /** Prints one URL per port of a Service that serves, TCP ports as http. */
@@ -12,7 +12,7 @@ export const url = async (
   const found = await findBalancer(client, service)
   const [first] = found.ingress
   if (!first) {
-    const why = found.reason?.message ?? `it ${found.statusText ?? found.status}`
+    const why = found.reason?.message ?? `it ${found.statusText}`
     throw new CommandFailed(
       'failed',
       `${service} has no address: ${why}`,
@@ -23,6 +23,5 @@ export const url = async (
     const host = ip.includes(':') ? `[${ip}]` : ip
     return `${protocol === 'TCP' ? 'http' : protocol.toLowerCase()}://${host}:${port}`
   })
-  if (flags.output === 'table') urls.forEach(print)
-  else print(JSON.stringify(urls))
+  answer(flags.output, urls, () => urls.forEach(print))
 }
