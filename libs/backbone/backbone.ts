@@ -87,7 +87,12 @@ export const openBackbone = async (
     await store.ping()
     return undefined
   })
-  bus.onHint(everyHint, (tenant) => relay.wake(tenantId.parse(tenant)), signal)
+  const wake = (body: string): void => {
+    const tenant = tenantId.safeParse(body)
+    if (tenant.success) relay.wake(tenant.data)
+    else log.warn({ hint: body.slice(0, 100) }, 'a hint names no tenant')
+  }
+  bus.onHint(everyHint, wake, signal)
 
   // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
   const running = [relay.run(signal)]

@@ -215,4 +215,23 @@ const hints = (connect: Connect): void => {
     await receiver.last('OBS', `${room.obs}.none`)
     expect(heard.length).toBe(count)
   })
+
+  test('a listener that fails at one hint hears the next', async () => {
+    const [sender, receiver] = [await connect(), await connect()]
+    const room = newRoom()
+    const heard: string[] = []
+    const stop = new AbortController()
+    const fail = (body: string): void => {
+      heard.push(body)
+      throw new Error(`cannot take ${body}`)
+    }
+    receiver.onHint(`${room.hint}.*`, fail, stop.signal)
+    for (const hint of ['first', 'second']) {
+      await eventually(() => {
+        sender.hint(`${room.hint}.3`, hint)
+        return heard.includes(hint)
+      })
+    }
+    stop.abort()
+  })
 }

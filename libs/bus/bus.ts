@@ -34,7 +34,10 @@ export interface Bus {
   /** Tells whoever listens, at most once, now. */
   hint(subject: string, body: string): void
 
-  /** Calls `handle` for each hint on `subject` (wildcards allowed) until `signal` aborts. */
+  /**
+   * Calls `handle` for each hint on `subject` (wildcards allowed) until `signal` aborts. One that throws
+   * misses that hint alone.
+   */
   onHint(
     subject: string,
     handle: (body: string, subject: string) => void,

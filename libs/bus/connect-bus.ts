@@ -94,9 +94,17 @@ interface Listening {
 
 const listen = (connection: Connection, { subject, handle, signal, logger }: Listening): void => {
   if (signal.aborted) return
+  const take = (body: string, at: string): void => {
+    // What a callback throws ends the client's reading of its socket: nothing is heard until it reconnects.
+    try {
+      handle(body, at)
+    } catch (error) {
+      logger.error({ subject: at, error: explainError(error) }, 'a hint could not be taken')
+    }
+  }
   const subscription = connection.nats.subscribe(subject, {
     callback: (error, message) => {
-      if (error === null) handle(message.string(), message.subject)
+      if (error === null) take(message.string(), message.subject)
       else logger.warn({ subject, error: explainError(error) }, 'hints are refused')
     },
   })

@@ -72,7 +72,14 @@ const createHandle = (handle: Handle): Bus => {
     hint: (subject, body) => server.hint(subject, body),
     onHint: (subject, listener, signal) => {
       if (signal.aborted) return
-      const stop = server.onHint({ subject, handle: listener })
+      const take = (body: string, at: string): void => {
+        try {
+          listener(body, at)
+        } catch {
+          // As on the wire, where it is logged: whoever cannot take a hint misses that one alone.
+        }
+      }
+      const stop = server.onHint({ subject, handle: take })
       signal.addEventListener('abort', stop, { once: true })
     },
     onRebuilt: (listener, signal) => watch.onRebuilt(listener, signal),
