@@ -83,19 +83,7 @@ interface Audited {
 
 const auditOne = async (at: { driver: Driver; auditor: Auditor }): Promise<Audited> => {
   const { listed, findings, strayClaims } = await at.auditor.audit()
-  const present = await Promise.all(
-    findings.map(async (found) => ((await isGone(at.driver, found)) ? [] : [findingOf(found)])),
-  )
-  return { examined: listed, findings: present.flat(), strayClaims }
-}
-
-/**
- * An inventory may be as old as an edge's last heartbeat, so what looks like an orphan is read once more
- * before anybody is told.
- */
-const isGone = async (driver: Driver, { item, verdict }: Found): Promise<boolean> => {
-  if (item.marks === null || (verdict !== 'orphan' && verdict !== 'superseded')) return false
-  return (await driver.observe(item.marks)).status === 'absent'
+  return { examined: listed, findings: findings.map(findingOf), strayClaims }
 }
 
 const findingOf = ({ item, verdict }: Found): Finding => ({
