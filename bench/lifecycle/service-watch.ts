@@ -28,7 +28,8 @@ export interface ServiceChange {
 
 /**
  * Watches the Services with a label from now on, on a connection of its own, until `signal` aborts.
- * Resolves when the watch is open; a watch that ends by itself ends the process with its error.
+ * Resolves when the watch is open. A busy API server cuts watches, so one that ends is taken up where
+ * it ended; what cannot be taken up ends the process.
  */
 export const watchServices = async (
   connection: KubeConnection,
@@ -38,14 +39,21 @@ export const watchServices = async (
 ): Promise<void> => {
   const selector = `labelSelector=${encodeURIComponent(label)}`
   const list = await connection.call({ method: 'GET', path: `${servicesPath}?${selector}` })
-  const from = (list as { metadata: { resourceVersion: string } }).metadata.resourceVersion
-  const query = `watch=true&resourceVersion=${from}&timeoutSeconds=3600&${selector}`
-  const parts = await connection.stream(`${servicesPath}?${query}`, signal)
-  const read = async (): Promise<void> => {
-    for await (const line of linesOf(parts)) handle(JSON.parse(line) as ServiceChange)
-    if (!signal.aborted) throw new Error('the API server ended the watch of the bench')
+  let version = (list as { metadata: { resourceVersion: string } }).metadata.resourceVersion
+  const open = (): Promise<AsyncIterable<Uint8Array>> => {
+    const query = `watch=true&resourceVersion=${version}&timeoutSeconds=3600&${selector}`
+    return connection.stream(`${servicesPath}?${query}`, signal)
   }
-  void read().catch((error: unknown) => {
+  const read = async (first: AsyncIterable<Uint8Array>): Promise<void> => {
+    for (let parts = first; !signal.aborted; parts = await open()) {
+      for await (const line of linesOf(parts)) {
+        const change = JSON.parse(line) as ServiceChange
+        version = change.object.metadata.resourceVersion
+        handle(change)
+      }
+    }
+  }
+  void read(await open()).catch((error: unknown) => {
     if (!signal.aborted) throw error
   })
 }
