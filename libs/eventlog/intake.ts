@@ -23,6 +23,8 @@ export interface IntakeOptions {
 }
 
 const pageSize = 500
+/** Events that make no work are not more than this many ahead of the cursor. */
+const idleMost = 1_000
 
 /** What is handed in at a time: events off the bus, and how far the log is known to reach. */
 interface Arrival {
@@ -30,38 +32,62 @@ interface Arrival {
   readonly upTo: number
 }
 
+/** Events that follow one another, and where they are from. */
+interface Run {
+  readonly events: readonly RecordedEvent[]
+  readonly overBus: boolean
+}
+
 export const createIntake = (options: IntakeOptions): Intake => {
   const { consumer, store, logger, keysOf, onDirty } = options
   // Where each cursor stands as far as we know: a hint that `behind` corrects.
   const hints = new Map<TenantId, number>()
+  // How far past its cursor each tenant was looked at on the bus without finding work. The cursor moves
+  // over these with the next event that makes some, or with the next catch-up, which reads them in the
+  // log: the bus may tell of what a restored log does not have.
+  const idleTo = new Map<TenantId, number>()
+  const lookedTo = (tenant: TenantId): number | undefined => {
+    const cursor = hints.get(tenant)
+    return cursor === undefined ? undefined : Math.max(cursor, idleTo.get(tenant) ?? 0)
+  }
   const counts = { duplicates: 0, gapFills: 0, ingested: 0 }
 
   /** Takes in events that follow one another; false when they cannot follow what is there. */
-  const ingest = async (tenant: TenantId, run: readonly RecordedEvent[]): Promise<boolean> => {
-    const to = run.at(-1)?.sequence ?? 0
-    const from = to - run.length
-    const keys = [...new Set(run.flatMap(keysOf))]
+  const ingest = async (tenant: TenantId, run: Run): Promise<boolean> => {
+    const { events } = run
+    const to = events.at(-1)?.sequence ?? 0
+    const keys = [...new Set(events.flatMap(keysOf))]
+    // What was looked at before goes along: these follow it.
+    const from = Math.min(hints.get(tenant) ?? Infinity, to - events.length)
+    if (run.overBus && keys.length === 0 && hints.has(tenant) && to - from <= idleMost) {
+      idleTo.set(tenant, to)
+      return true
+    }
     const answer = await store.work.ingest({ consumer, tenant, from, to, keys })
     if (answer.status === 'advanced') {
       hints.set(tenant, to)
-      counts.ingested += run.length
+      idleTo.delete(tenant)
+      counts.ingested += to - from
       onDirty(tenant, keys)
       return true
     }
     hints.set(tenant, answer.cursor)
+    idleTo.delete(tenant)
     return answer.cursor !== from
   }
 
   const takeIn = async (tenant: TenantId, arrivals: readonly Arrival[]): Promise<void> => {
     const upTo = Math.max(...arrivals.map((arrival) => arrival.upTo))
     const pending = inOrder(arrivals.flatMap(({ events }) => events))
+    if (arrivals.some(({ events }) => events.length === 0)) idleTo.delete(tenant)
     for (;;) {
-      const cursor = hints.get(tenant) ?? (pending[0]?.sequence ?? 1) - 1
+      const cursor = lookedTo(tenant) ?? (pending[0]?.sequence ?? 1) - 1
       if (cursor >= upTo) break
       const direct = followers(pending, cursor)
-      const run = direct.length > 0 ? direct : await store.log.after(tenant, cursor, pageSize)
-      if (direct.length === 0) counts.gapFills += 1
-      if (run.length === 0 || !(await ingest(tenant, run))) {
+      const overBus = direct.length > 0
+      const events = overBus ? direct : await store.log.after(tenant, cursor, pageSize)
+      if (!overBus) counts.gapFills += 1
+      if (events.length === 0 || !(await ingest(tenant, { events, overBus }))) {
         // Only a log that was restored without its newest events can know less than the bus.
         logger.warn({ tenant, cursor, upTo }, 'the bus tells of events that the log does not have')
         break
@@ -84,7 +110,7 @@ export const createIntake = (options: IntakeOptions): Intake => {
   return {
     counts,
     deliver: async (tenant, events) => {
-      const known = hints.get(tenant) ?? 0
+      const known = lookedTo(tenant) ?? 0
       const fresh = events.filter(({ sequence }) => sequence > known)
       counts.duplicates += events.length - fresh.length
       if (fresh.length === 0) return
