@@ -1,22 +1,24 @@
 import {
   clusterId,
-  driverName,
   frontendText,
-  serviceUid,
+  ipAddress,
   streamOf,
   type ClusterId,
   type DomainEvent,
+  type Pool,
   type RecordedEvent,
   type ServiceObservation,
   type TenantId,
 } from '@weir/contract'
-import type { ClaimChange, NewEvent, Store, WorkItem } from '@weir/eventlog'
+import type { AppendOutcome, ClaimChange, NewEvent, Store, WorkItem } from '@weir/eventlog'
 import { OperatingError, type Clock, type Logger } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
 import { decide, type Claiming, type Decision, type Situation } from './domain/decide.ts'
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
-import { platformTypes } from './domain/platform.ts'
-import { createHomes, type Projection } from './projection.ts'
+import type { AddressClaim } from './domain/address-index.ts'
+import { createPlaces } from './places.ts'
+import type { KnownCluster, Projection } from './projection.ts'
+import type { Reservation } from './reservations.ts'
 
 export const consumer = 'allocator'
 
@@ -37,101 +39,90 @@ export interface Allocator {
   reconcile(item: WorkItem): Promise<{ readonly againInMs?: number }>
 }
 
-/** The work key that stands for what people changed: pools and clusters. */
-const platformKey = 'platform'
+/** Work that is no Service: a pool changed, or the cluster named after it. */
+const poolsKey = 'pools'
+const clusterPrefix = 'cluster-'
 /** A refused Service is looked at again by itself, should a wake-up have been lost. */
 const refusedAgainMs = 30_000
+/** An address that the rows refuse though it looks free: our clock and the log's differ. */
+const skewMs = 1000
 /** Decisions made anew before a key goes back to the queue: each loss means that somebody else won. */
 const decisionsMax = 8
 
-const acts: readonly string[] = platformTypes
 const concerns: readonly string[] = ['FinalizerAdded', 'FinalizerRemoved', 'ResourceAbsent']
+/** Refusals that addresses let go elsewhere would end. */
+const scarcities: readonly string[] = ['PoolExhausted', 'AddressTaken']
 
 export const createAllocator = (ports: AllocatorPorts): Allocator => {
   const { store, projection, clock, log } = ports
-  const homes = createHomes()
-  // Who was refused, by tenant: woken when an address comes free or a pool appears.
+  const places = createPlaces({ observed: store.observed, projection })
+  // Who was refused here, by tenant: woken when an address comes free or a pool appears.
   const waiting = new Map<TenantId, Set<string>>()
 
   const wakeWaiting = async (): Promise<void> => {
-    const woken = [...waiting]
-    waiting.clear()
-    for (const [tenant, keys] of woken) await store.work.mark(consumer, tenant, [...keys])
+    const waitingNow = [...waiting] // while these are marked, others come to wait
+    for (const [tenant, keys] of waitingNow) {
+      const woken = [...keys]
+      await store.work.mark(consumer, tenant, woken)
+      for (const key of woken) keys.delete(key)
+      if (keys.size === 0) waiting.delete(tenant)
+    }
   }
-  const wait = (tenant: TenantId, key: string): void => {
-    const keys = waiting.get(tenant) ?? new Set<string>()
-    waiting.set(tenant, keys.add(key))
+  /** It waits to be woken, and comes back by itself: at the latest when an address comes free. */
+  const wait = (item: WorkItem, freeAt: number | null): { readonly againInMs: number } => {
+    const keys = waiting.get(item.tenant) ?? new Set<string>()
+    waiting.set(item.tenant, keys.add(item.key))
+    const freeInMs = freeAt === null ? refusedAgainMs : Math.max(0, freeAt - clock.now()) + 1
+    return { againInMs: Math.min(refusedAgainMs, freeInMs) }
   }
 
-  const lastSeen = async (
-    tenant: TenantId,
-    key: string,
-    facts: BalancerFacts,
-  ): Promise<ServiceObservation | undefined> => {
-    const uid = serviceUid.parse(key)
-    const known = homes.of(uid) ?? (facts.cluster && clusterId.parse(facts.cluster))
-    const places = known ? [known] : clustersOf(tenant)
-    for (const cluster of places) {
-      const seen = await store.observed.get({ tenant, cluster, kind: 'service', key })
-      if (seen) return seen
-    }
-    return undefined
-  }
-  const clustersOf = (tenant: TenantId): readonly ClusterId[] =>
-    [...projection.platform().clusters.values()]
-      .filter((cluster) => cluster.tenant === tenant)
-      .map((cluster) => cluster.id)
-
-  const situationOf = (facts: BalancerFacts, seen: ServiceObservation): Situation => {
-    const { clusters, pools, deregistered } = projection.platform()
-    return {
-      facts,
-      seen,
-      driver: clusters.get(seen.cluster)?.driver ?? driverName.parse('edge'),
-      pools: [...pools.values()],
-      index: projection.index,
-      deregistered: deregistered.has(seen.cluster),
-      now: clock.now(),
-    }
+  /** Nobody is refused by what is remembered: the rows are read first. */
+  const decideFairly = async (at: () => Situation): Promise<Decision> => {
+    const decision = decide(at())
+    if (!scarcities.includes(decision.refused?.type ?? '')) return decision
+    return (await projection.freshen()) ? decide(at()) : decision
   }
 
   /** Decides until the decision is recorded: each round reads what the last one lost to. */
   const settle = async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
     for (let round = 1; round <= decisionsMax; round += 1) {
-      const story = await store.log.story(item.tenant, item.key)
+      const [story, pools] = await Promise.all([
+        store.log.story(item.tenant, item.key),
+        projection.pools(),
+      ])
       const facts = story.reduce(evolve, initialFacts)
-      const seen = await lastSeen(item.tenant, item.key, facts)
-      if (!seen) return {}
-      if (!projection.platform().clusters.has(seen.cluster)) await projection.catchUp(item.tenant)
-      const decision = decide(situationOf(facts, seen))
-      if (decision.events.length === 0) return refusalStands(item, facts)
-      const recorded = await record(item, facts, seen, decision)
-      if (recorded) return afterwards(item, decision)
+      const place = await places.find(item, facts)
+      if (!place) return {}
+      const { seen, cluster } = place
+      const situation = (): Situation => situationOf({ facts, seen, cluster, pools })
+      const decision = await decideFairly(situation)
+      const { refused } = decision
+      if (decision.events.length > 0) {
+        if (!(await record(item, facts, seen, decision))) continue
+        const events = decision.events.map((event) => event.type)
+        log.info({ tenant: item.tenant, service: item.key, events }, 'decided')
+        if (decision.claims.some(letsGo)) await wakeWaiting()
+        // A Service that was wanted again meanwhile, by a cluster that came back, begins its next life.
+        if (events.includes('FrontendsReleased')) continue
+      }
+      if (refused) return wait(item, refused.freeAt)
+      waiting.get(item.tenant)?.delete(item.key)
+      return {}
     }
     throw new OperatingError(`cannot settle ${item.key}: lost ${decisionsMax} races in a row`, {
       retry: { afterMs: 200 },
     })
   }
 
-  const refusalStands = (item: WorkItem, facts: BalancerFacts): { readonly againInMs?: number } => {
-    const { balancer } = facts
-    const refused = 'refusal' in balancer && balancer.refusal !== undefined
-    if (!refused) return {}
-    wait(item.tenant, item.key)
-    return { againInMs: refusedAgainMs }
-  }
-
-  const afterwards = async (
-    item: WorkItem,
-    { events }: Decision,
-  ): Promise<{ readonly againInMs?: number }> => {
-    const types = events.map((event) => event.type)
-    log.info({ tenant: item.tenant, service: item.key, events: types }, 'decided')
-    if (types.includes('FrontendsReleased')) await wakeWaiting()
-    const served = types.some((type) => type === 'FrontendsAllocated' || type.endsWith('Released'))
-    if (served || types.includes('ReleaseRequested')) return {}
-    wait(item.tenant, item.key)
-    return { againInMs: refusedAgainMs }
+  const situationOf = (from: {
+    readonly facts: BalancerFacts
+    readonly seen: ServiceObservation
+    readonly cluster: KnownCluster
+    readonly pools: readonly Pool[]
+  }): Situation => {
+    const { driver, deregistered } = from.cluster
+    const { facts, seen, pools } = from
+    return { facts, seen, driver, pools, index: projection.index, deregistered, now: clock.now() }
   }
 
   const record = async (
@@ -140,91 +131,107 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     seen: ServiceObservation,
     decision: Decision,
   ): Promise<boolean> => {
-    const undo = reserve(item, decision.claims)
-    const stream = streamOf('lb', item.key)
-    const parent = seen.traceparent
+    const reservation = reserve(item, decision.claims)
     try {
-      const outcome = await ports.trace.span('allocate', { parent, kind: 'consumer' }, (span) =>
-        store.log.append({
-          tenant: item.tenant,
-          commandId: commandId(item.key, facts.version, decision.events),
-          events: decision.events.map((event): NewEvent => ({
-            stream,
-            expectedVersion: facts.version,
-            event,
-          })),
-          claims: decision.claims.map((claim) => claimChange(item.key, claim)),
-          actor: consumer,
-          correlationId: item.key,
-          causationId: `observation:${seen.kind}:${seen.watcherEpoch}.${seen.order}`,
-          traceparent: span.traceparent,
-        }),
-      )
-      if (outcome.status === 'appended' || outcome.status === 'repeated') return true
-      undo()
-      // Somebody else holds what we took for free: only the rows know, so read them again.
-      if (outcome.status === 'claimed') await projection.reload()
+      const outcome = await append(item, facts, seen, decision)
+      if (outcome.status === 'appended') {
+        reservation.keep()
+        return true
+      }
+      reservation.undo()
+      if (outcome.status === 'claimed') await learn(outcome)
+      // A repeated command was decided on this version before, but perhaps on another wish.
       return false
     } catch (error) {
-      undo()
+      reservation.undo()
       throw error
     }
   }
 
-  /** Notes claims at once, so that another Service decided meanwhile does not choose the same address. */
-  const reserve = (item: WorkItem, claims: readonly Claiming[]): (() => void) => {
-    const now = clock.now()
-    const undone: (() => void)[] = []
-    for (const claim of claims) {
-      if (typeof claim.at !== 'string') continue
-      const ip = claim.at
-      const before = projection.index.get(ip)
-      const taken = claim.change === 'take'
-      projection.index.set({
-        ip,
+  const append = (
+    item: WorkItem,
+    facts: BalancerFacts,
+    seen: ServiceObservation,
+    { events, claims }: Decision,
+  ): Promise<AppendOutcome> => {
+    const stream = streamOf('lb', item.key)
+    const parent = seen.traceparent
+    return ports.trace.span('allocate', { parent, kind: 'consumer' }, (span) =>
+      store.log.append({
         tenant: item.tenant,
-        holder: taken ? item.key : null,
-        lastHolder: taken ? null : item.key,
-        releasedAt: taken ? null : now,
-        restsUntil: taken ? null : now + claim.restMs,
-      })
-      undone.push(() => (before ? projection.index.set(before) : projection.index.drop(ip)))
-    }
-    return () => undone.toReversed().forEach((undo) => undo())
+        commandId: commandId(item.key, facts.version, events),
+        events: events.map((event): NewEvent => ({
+          stream,
+          expectedVersion: facts.version,
+          event,
+        })),
+        claims: claims.map((claim) => claimChange(item.key, claim)),
+        actor: consumer,
+        correlationId: item.key,
+        causationId: `observation:${seen.kind}:${seen.watcherEpoch}.${seen.order}`,
+        traceparent: span.traceparent,
+      }),
+    )
   }
 
-  const platformChanged = async (tenant: TenantId): Promise<void> => {
-    await projection.catchUp(tenant)
-    await wakeWaiting()
-    const { clusters, deregistered } = projection.platform()
-    for (const cluster of clusters.values()) {
-      if (cluster.tenant !== tenant || !deregistered.has(cluster.id)) continue
-      const at = { tenant, cluster: cluster.id, kind: 'service' } as const
-      const seen = await store.observed.list(at)
-      await store.work.mark(
-        consumer,
-        tenant,
-        seen.map((each) => each.serviceUid),
-      )
+  /** Somebody else holds what we took for free: only the rows know, so they are read again. */
+  const learn = async ({ scope, key }: { scope: string; key: string }): Promise<void> => {
+    await projection.reload()
+    const claim = scope === 'address' ? projection.index.get(ipAddress.parse(key)) : undefined
+    if (!claim || claim.holder !== null || (claim.restsUntil ?? 0) > clock.now()) return
+    projection.index.set({ ...claim, restsUntil: clock.now() + skewMs })
+  }
+
+  const reserve = (item: WorkItem, claims: readonly Claiming[]): Reservation => {
+    const now = clock.now()
+    return projection.reserve(
+      claims.flatMap((claim): AddressClaim[] => {
+        if (typeof claim.at !== 'string') return []
+        const { tenant, key } = item
+        return claim.change === 'take'
+          ? [{ ip: claim.at, tenant, ...taken, holder: key }]
+          : [{ ip: claim.at, tenant, ...restingFrom(now, claim.restMs), lastHolder: key }]
+      }),
+    )
+  }
+
+  /** A cluster came, changed or went: every Service seen in it is decided about again. */
+  const clusterChanged = async (tenant: TenantId, cluster: ClusterId): Promise<void> => {
+    const seen = await store.observed.list({ tenant, cluster, kind: 'service' })
+    const keys = seen.map((each) => each.serviceUid)
+    for (let at = 0; at < keys.length; at += markedAtOnce) {
+      await store.work.mark(consumer, tenant, keys.slice(at, at + markedAtOnce))
     }
   }
 
   return {
     keysOf: (event) => {
-      if (acts.includes(event.type)) return [platformKey]
+      if (event.subject.startsWith('pool-')) return [poolsKey]
+      if (event.subject.startsWith(clusterPrefix)) return [event.subject]
       return concerns.includes(event.type) ? [event.correlationid] : []
     },
     keyOf: (seen) => {
-      homes.note(seen.serviceUid, seen.cluster)
+      places.note(seen)
       return seen.serviceUid
     },
     reconcile: async (item) => {
-      if (item.key !== platformKey) return settle(item)
-      await platformChanged(item.tenant)
+      if (item.key === poolsKey) await wakeWaiting()
+      else if (item.key.startsWith(clusterPrefix)) {
+        await clusterChanged(item.tenant, clusterId.parse(item.key.slice(clusterPrefix.length)))
+      } else return settle(item)
       return {}
     },
   }
 }
+
+const markedAtOnce = 1000
+
+const letsGo = (claim: Claiming): boolean =>
+  claim.change === 'release' && typeof claim.at === 'string'
+
+const taken = { lastHolder: null, releasedAt: null, restsUntil: null } as const
+const restingFrom = (now: number, restMs: number) =>
+  ({ holder: null, releasedAt: now, restsUntil: now + restMs }) as const
 
 /** The same decision on the same version is the same command, however often it is made. */
 const commandId = (key: string, version: number, events: readonly DomainEvent[]): string =>

@@ -15,7 +15,7 @@ await run({
     const { log, clock, ids, signal, trace } = context
     const backbone = await openBackbone(context, consumer)
     const { store, bus } = backbone
-    const projection = await openProjection(store)
+    const projection = await openProjection({ store, clock })
     const allocator = createAllocator({ store, projection, clock, log, trace })
     const reconciler = createReconciler({
       consumer,

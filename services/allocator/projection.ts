@@ -1,64 +1,105 @@
-// What the allocator keeps in memory, all of it rebuilt from the log and the claim rows at start.
-import type { ClusterId, IpAddress, ServiceUid, TenantId } from '@weir/contract'
-import { platformTenant } from '@weir/contract'
+// What the allocator knows of pools, clusters and addresses. Other allocators and people change all of it,
+// and no message is sure to reach this process: pools and clusters are read anew for every decision
+// (shared by those made at the same time), and addresses are read again before somebody is refused.
+import {
+  clusterId,
+  platformTenant,
+  tenantId,
+  type Cluster,
+  type ClusterId,
+  type IpAddress,
+  type Pool,
+  type TenantId,
+} from '@weir/contract'
 import type { Store } from '@weir/eventlog'
-import type { AddressClaim } from './domain/address-index.ts'
-import { createAddressIndex, type AddressIndex } from './domain/address-index.ts'
+import type { Clock } from '@weir/kernel'
+import { createAddressIndex, type AddressClaim, type AddressIndex } from './domain/address-index.ts'
 import { emptyPlatform, evolvePlatform, type Platform } from './domain/platform.ts'
+import { createReservations, type Reservation } from './reservations.ts'
+import { createSharedRead } from './shared-read.ts'
 
 const pageSize = 1000
+/** Rows read so short ago need not be read again before a refusal, which is looked at again anyway. */
+const freshMs = 1000
+
+export interface KnownCluster {
+  readonly driver: Cluster['driver']
+  readonly deregistered: boolean
+}
 
 export interface Projection {
   readonly index: AddressIndex
-  platform(): Platform
-  /** Reads what people did since the last time: pools from the platform's log, clusters from `tenant`'s. */
-  catchUp(tenant: TenantId): Promise<void>
-  /** Reads the claim rows again, after another allocator took one we thought free. */
+  /** The pools as they are now. */
+  pools(): Promise<readonly Pool[]>
+  /** A cluster as it is now; undefined when it was never connected. */
+  cluster(tenant: TenantId, id: ClusterId): Promise<KnownCluster | undefined>
+  /** Every cluster the tenant ever connected. Reads the tenant's log once, then only what is new. */
+  clustersOf(tenant: TenantId): Promise<readonly ClusterId[]>
+  /** Notes what is about to be recorded, so that nobody else chooses it meanwhile. */
+  reserve(claims: readonly AddressClaim[]): Reservation
+  /** Reads the rows again. */
   reload(): Promise<void>
+  /** Reads the rows again unless that was done just now; whether it did. */
+  freshen(): Promise<boolean>
 }
 
-/** Reads everything once; later calls read only what is new. */
-export const openProjection = async (store: Pick<Store, 'log'>): Promise<Projection> => {
+/** Reads the addresses and the pools once, so that the first decision need not. */
+export const openProjection = async (ports: {
+  readonly store: Pick<Store, 'log'>
+  readonly clock: Clock
+}): Promise<Projection> => {
+  const { clock, store } = ports
+  const { log } = store
   const index = createAddressIndex()
-  const cursors = new Map<TenantId, number>()
-  let platform = emptyPlatform
+  const reservations = createReservations(index)
+  const readPlatform = createFollower(log)
+  let loadedAt = -Infinity
 
-  const readOn = async (tenant: TenantId): Promise<void> => {
-    for (;;) {
-      const from = cursors.get(tenant) ?? 0
-      const page = await store.log.after(tenant, from, pageSize)
-      // Two calls may read the same page: applying an event twice changes nothing.
-      for (const event of page) platform = evolvePlatform(platform, event)
-      const last = page.at(-1)
-      if (last) cursors.set(tenant, Math.max(last.sequence, cursors.get(tenant) ?? 0))
-      if (page.length < pageSize) return
-    }
-  }
-  const reload = async (): Promise<void> => {
-    const claims = await store.log.claims('address', '')
-    index.load(claims.map((claim): AddressClaim => ({ ...claim, ip: claim.key as IpAddress })))
-  }
+  const reload = createSharedRead(async () => {
+    const began = clock.now()
+    await reservations.reload(async () =>
+      (await log.claims('address', '')).map((claim) => ({ ...claim, ip: claim.key as IpAddress })),
+    )
+    loadedAt = began
+  })
+  const readCluster = createSharedRead(async (name) => {
+    const [tenant, id] = name.split('/')
+    const story = await log.story(tenantId.parse(tenant), clusterId.parse(id))
+    return story.reduce(evolvePlatform, emptyPlatform)
+  })
 
-  await Promise.all([reload(), readOn(platformTenant)])
-  return {
+  const projection: Projection = {
     index,
-    platform: () => platform,
-    catchUp: async (tenant) => {
-      await readOn(platformTenant)
-      if (tenant !== platformTenant) await readOn(tenant)
+    pools: async () => [...(await readPlatform(platformTenant)).pools.values()],
+    cluster: async (tenant, id) => {
+      const { clusters, deregistered } = await readCluster(`${tenant}/${id}`)
+      const known = clusters.get(id)
+      return known && { driver: known.driver, deregistered: deregistered.has(id) }
     },
-    reload,
+    clustersOf: async (tenant) => [...(await readPlatform(tenant)).clusters.keys()],
+    reserve: reservations.reserve,
+    reload: () => reload('claims'),
+    freshen: async () => {
+      if (clock.now() - loadedAt < freshMs) return false
+      await reload('claims')
+      return true
+    },
   }
+  await Promise.all([projection.reload(), projection.pools()])
+  return projection
 }
 
-/** Where a Service lives, remembered from its observations so that an event can be placed. */
-export const createHomes = (): {
-  readonly note: (service: ServiceUid, cluster: ClusterId) => void
-  readonly of: (service: ServiceUid) => ClusterId | undefined
-} => {
-  const homes = new Map<ServiceUid, ClusterId>()
-  return {
-    note: (service, cluster) => void homes.set(service, cluster),
-    of: (service) => homes.get(service),
-  }
+/** Folds a tenant's log and reads only what is new each time. */
+const createFollower = (log: Pick<Store['log'], 'after'>) => {
+  const followed = new Map<string, { readonly platform: Platform; readonly cursor: number }>()
+  return createSharedRead(async (tenant): Promise<Platform> => {
+    let { platform, cursor } = followed.get(tenant) ?? { platform: emptyPlatform, cursor: 0 }
+    for (;;) {
+      const page = await log.after(tenantId.parse(tenant), cursor, pageSize)
+      platform = page.reduce(evolvePlatform, platform)
+      cursor = page.at(-1)?.sequence ?? cursor
+      followed.set(tenant, { platform, cursor })
+      if (page.length < pageSize) return platform
+    }
+  })
 }

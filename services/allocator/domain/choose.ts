@@ -28,7 +28,14 @@ export type Choice =
       readonly pool: PoolName
       readonly reason: 'requested' | 'sticky' | 'never-used' | 'released-longest-ago'
     }
-  | { readonly found: false; readonly refusal: DomainEvent }
+  | Refused
+
+/** Why there is none, and when that may change by itself: milliseconds since the epoch. */
+export interface Refused {
+  readonly found: false
+  readonly refusal: DomainEvent
+  readonly freeAt: number | null
+}
 
 /** Pools the wish may use, in the order they are tried: by priority, then by name. */
 export const usablePools = (wish: Wish): readonly Pool[] =>
@@ -49,19 +56,16 @@ export const chooseAddress = (wish: Wish): Choice => {
   if (allowed.length === 0) {
     const { intentHash, intent } = wish
     const missing = event('PoolMissing', { intentHash, requestedPool: intent.requestedPool })
-    return { found: false, refusal: missing }
+    return refusedBy(missing)
   }
   if (wish.intent.requestedAddress !== null) {
     return chooseRequested(wish, allowed, wish.intent.requestedAddress)
   }
   const pools = allowed.filter((pool) => poolSize(pool, family) > 0n)
   if (pools.length === 0) {
-    return {
-      found: false,
-      refusal: event('FamilyUnsupported', { intentHash: wish.intentHash, family }),
-    }
+    return refusedBy(event('FamilyUnsupported', { intentHash: wish.intentHash, family }))
   }
-  const before = wish.index.lastOf(wish.service)
+  const before = wish.index.lastOf(wish.tenant, wish.service)
   const home = before && pools.find((pool) => poolCovers(pool, before))
   if (before && home) return { found: true, ip: before, pool: home.name, reason: 'sticky' }
   for (const pool of pools) {
@@ -70,37 +74,44 @@ export const chooseAddress = (wish: Wish): Choice => {
     const rested = wish.index.longestReleased(pool, family, wish.now)
     if (rested) return { found: true, ip: rested, pool: pool.name, reason: 'released-longest-ago' }
   }
-  return { found: false, refusal: exhausted(wish, pools) }
+  return exhausted(wish, pools)
 }
+
+const refusedBy = (refusal: DomainEvent, freeAt: number | null = null): Refused => ({
+  found: false,
+  refusal,
+  freeAt,
+})
 
 const chooseRequested = (wish: Wish, pools: readonly Pool[], ip: IpAddress): Choice => {
   const { intentHash } = wish
   const pool = pools.find((each) => poolCovers(each, ip))
   if (!pool) {
     const names = pools.map((each) => each.name)
-    const refusal = event('AddressNotInPool', { intentHash, address: ip, pools: names })
-    return { found: false, refusal }
+    return refusedBy(event('AddressNotInPool', { intentHash, address: ip, pools: names }))
   }
   const claim = wish.index.get(ip)
-  const mine = (claim?.holder ?? claim?.lastHolder) === wish.service
+  const ownTenant = claim?.tenant === wish.tenant
+  const mine = ownTenant && (claim.holder ?? claim.lastHolder) === wish.service
   const free = !claim || mine || (claim.holder === null && (claim.restsUntil ?? 0) <= wish.now)
   if (free) return { found: true, ip, pool: pool.name, reason: 'requested' }
-  const ownTenant = claim.tenant === wish.tenant
   const holder = ownTenant ? ((claim.holder ?? claim.lastHolder) as ServiceUid | null) : null
-  return { found: false, refusal: event('AddressTaken', { intentHash, address: ip, holder }) }
+  return refusedBy(event('AddressTaken', { intentHash, address: ip, holder }), claim.restsUntil)
 }
 
-const exhausted = (wish: Wish, pools: readonly Pool[]): DomainEvent => {
+const exhausted = (wish: Wish, pools: readonly Pool[]): Refused => {
   const family = wish.intent.ipFamilies[0] ?? 'IPv4'
   const uses = pools.map((pool) => ({ pool, usage: wish.index.usage(pool, family, wish.now) }))
   const frees = uses.flatMap(({ usage }) => (usage.nextFreeAt === null ? [] : [usage.nextFreeAt]))
-  return event('PoolExhausted', {
+  const freeAt = frees.length > 0 ? Math.min(...frees) : null
+  const refusal = event('PoolExhausted', {
     intentHash: wish.intentHash,
     tried: uses.map(({ pool, usage }) => ({
       pool: pool.name,
       size: poolSize(pool, family).toString(),
       quarantined: usage.quarantined,
     })),
-    nextFreeAt: frees.length > 0 ? new Date(Math.min(...frees)).toISOString() : null,
+    nextFreeAt: freeAt === null ? null : new Date(freeAt).toISOString(),
   })
+  return refusedBy(refusal, freeAt)
 }

@@ -5,8 +5,9 @@
 //   not present       nothing       request release       request release              wait
 //   (any)                                                                   absent and finalizer off: release
 //
-// A refusal is an event like any other, given once per wish; what serves goes on serving while a new
-// wish is refused.
+// A refusal is an event like any other, given once per wish, and again when the time it promised has
+// passed in vain; what serves goes on serving while a new wish is refused. A refused wish that is taken
+// back leaves what serves as it is: what is held is said once more, which ends the refusal for all.
 import type {
   DomainEvent,
   DriverName,
@@ -20,7 +21,7 @@ import type {
 import { event, intentHash } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
 import { chooseAddress, usablePools, type Wish } from './choose.ts'
-import type { Balancer, BalancerFacts } from './fold.ts'
+import type { Balancer, BalancerFacts, Refusal } from './fold.ts'
 
 export interface Situation {
   readonly facts: BalancerFacts
@@ -42,6 +43,12 @@ export type Claiming =
 export interface Decision {
   readonly events: readonly DomainEvent[]
   readonly claims: readonly Claiming[]
+  /** The wish is refused, whether that is said now or was before. */
+  readonly refused?: {
+    readonly type: DomainEvent['type']
+    /** When an address comes free by itself, milliseconds since the epoch. */
+    readonly freeAt: number | null
+  }
 }
 
 const nothing: Decision = { events: [], claims: [] }
@@ -49,6 +56,8 @@ const nothing: Decision = { events: [], claims: [] }
 /** Rest of an address whose pool is gone, or moves in one step: long enough to be out of every edge. */
 const leastRestMs = 10_000
 const defaultRestSeconds = 60
+/** A promised time that passed so long ago is told anew: not at each of many vain attempts. */
+const brokenPromiseMs = 60_000
 
 export const decide = (at: Situation): Decision => {
   const { balancer } = at.facts
@@ -87,25 +96,33 @@ const open = (at: Situation): Decision => {
     intentHash: hash,
   })
   const first = hold(at, [])
-  return { events: [requested, ...first.events], claims: first.claims }
+  return { ...first, events: [requested, ...first.events] }
 }
 
 const satisfy = (at: Situation, balancer: Extract<Balancer, { intent: unknown }>): Decision => {
   const hash = intentHash(at.seen.intent)
   const changed = hash !== balancer.intentHash
-  if (balancer.status === 'Serving' && !changed) return nothing
+  if (balancer.status === 'Serving' && !changed && !balancer.refusal) return nothing
   const kept = balancer.status === 'Serving' ? balancer.leases : []
   const tried = hold(at, kept)
   const outcome = tried.events[0]
   if (outcome && outcome.type !== 'FrontendsAllocated') {
-    const known = balancer.refusal
-    const asked = known?.type === outcome.type && known.intentHash === hash
-    return asked ? nothing : tried // the same answer to the same wish is given once
+    return isSaid(balancer.refusal, outcome.type, at) ? { ...tried, events: [] } : tried
   }
   const news = changed ? [changeOf(balancer.intent, at.seen.intent)] : []
   const lettingGo = balancer.status === 'Serving' ? lettingGoOf(at, balancer, outcome) : []
   return { events: [...news, ...tried.events], claims: [...tried.claims, ...lettingGo] }
 }
+
+/** The same answer to the same wish is given once, while what it promised may still come true. */
+const isSaid = (
+  known: Refusal | undefined,
+  type: DomainEvent['type'],
+  { seen, now }: Situation,
+): boolean =>
+  known?.type === type &&
+  known.intentHash === intentHash(seen.intent) &&
+  (known.promisedAt === null || now < known.promisedAt + brokenPromiseMs)
 
 const changeOf = (before: LoadBalancerIntent, after: LoadBalancerIntent): DomainEvent => {
   const fields = (Object.keys(after) as (keyof LoadBalancerIntent)[]).filter(
@@ -118,13 +135,13 @@ const changeOf = (before: LoadBalancerIntent, after: LoadBalancerIntent): Domain
 const hold = (at: Situation, kept: readonly Lease[]): Decision => {
   const wish = wishOf(at)
   const refusal = refusalOf(wish)
-  if (refusal) return { events: [refusal], claims: [] }
+  if (refusal) return refuse(refusal, null)
   const { requestedAddress } = wish.intent
   const stays = kept.find((lease) => requestedAddress === null || lease.ip === requestedAddress)
   const choice = stays
     ? ({ found: true, ...stays, reason: 'sticky' } as const)
     : chooseAddress(wish)
-  if (!choice.found) return { events: [choice.refusal], claims: [] }
+  if (!choice.found) return refuse(choice.refusal, choice.freeAt)
   const frontends = frontendsOf(wish.intent, choice.ip)
   const allocated = event('FrontendsAllocated', {
     leases: [{ ip: choice.ip, pool: choice.pool }],
@@ -135,6 +152,12 @@ const hold = (at: Situation, kept: readonly Lease[]): Decision => {
   const taken = [choice.ip, ...frontends]
   return { events: [allocated], claims: taken.map((each) => ({ change: 'take', at: each })) }
 }
+
+const refuse = (refusal: DomainEvent, freeAt: number | null): Decision => ({
+  events: [refusal],
+  claims: [],
+  refused: { type: refusal.type, freeAt },
+})
 
 const refusalOf = (wish: Wish): DomainEvent | undefined => {
   const { intent, intentHash: hash } = wish

@@ -1,10 +1,12 @@
-import type { Frontend, Lease, LoadBalancerIntent, RecordedEvent } from '@weir/contract'
+import type { ClusterId, Frontend, Lease, LoadBalancerIntent, RecordedEvent } from '@weir/contract'
 import { categoryOf, intentHash } from '@weir/contract'
 
 /** A refusal by name, and the wish it answered. */
 export interface Refusal {
   readonly type: RecordedEvent['type']
   readonly intentHash: string
+  /** When it said that an address comes free, milliseconds since the epoch. */
+  readonly promisedAt: number | null
 }
 
 interface Wish {
@@ -41,7 +43,8 @@ export interface BalancerFacts {
   readonly version: number
   /** False after a FinalizerRemoved that no FinalizerAdded followed: no new life may begin then. */
   readonly finalizerFree: boolean
-  readonly cluster: string | undefined
+  /** Where the newest life began. */
+  readonly cluster: ClusterId | undefined
 }
 
 export const initialFacts: BalancerFacts = {
@@ -78,14 +81,22 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
         refusal: undefined,
       }
     }
+    case 'PoolExhausted': {
+      const { intentHash: hash, nextFreeAt } = event.data
+      const promisedAt = nextFreeAt === null ? null : Date.parse(nextFreeAt)
+      return refused(at, { type: event.type, intentHash: hash, promisedAt })
+    }
     case 'PoolMissing':
-    case 'PoolExhausted':
     case 'AddressNotInPool':
     case 'AddressTaken':
     case 'ProtocolUnsupported':
     case 'FamilyUnsupported':
     case 'IntentInvalid':
-      return refused(at, { type: event.type, intentHash: event.data.intentHash })
+      return refused(at, {
+        type: event.type,
+        intentHash: event.data.intentHash,
+        promisedAt: null,
+      })
     case 'ReleaseRequested': {
       const { leases, frontends } = held(at)
       const { reason } = event.data

@@ -13,16 +13,6 @@ export const emptyPlatform: Platform = {
   deregistered: new Set(),
 }
 
-/** Events that change a platform, so that others can be skipped. */
-export const platformTypes = [
-  'PoolCreated',
-  'PoolChanged',
-  'PoolRemoved',
-  'ClusterConnected',
-  'ClusterChanged',
-  'ClusterDeregistered',
-] as const
-
 /** Adds one event to what is known of the platform. */
 export const evolvePlatform = (at: Platform, event: RecordedEvent): Platform => {
   switch (event.type) {
