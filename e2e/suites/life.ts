@@ -101,10 +101,8 @@ export const life = (walk: Walk): void => {
     expect(sequences).toEqual(sequences.toSorted((a, b) => a - b))
     const { code, stdout } = await platform.weir(`explain service ${namespace}/web`)
     expect(code).toBe(0)
-    expect(stdout).toContain(`${namespace}/web`)
-    for (const step of ['requested', 'allocated', 'programmed', 'released']) {
-      expect(stdout).toContain(step)
-    }
+    expect(stdout).toContain(`${namespace}/web is gone`)
+    for (const chapter of wholeLife) expect(stdout).toContain(chapter)
     const again = (await platform.weirJson(`explain service ${namespace}/web`)) as {
       status: string
       story: LogEvent[]
