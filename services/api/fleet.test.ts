@@ -1,0 +1,126 @@
+import { desiredResource, fleetName, installationId } from '@weir/contract'
+import { createMemoryDriver } from '@weir/drivers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createFleetReader, type Finding } from './fleet.ts'
+import { openApi, requested, said, type Api } from './rig/api.ts'
+import type { FleetReader } from './routes/fleet.ts'
+
+const service = '0b2c7d1e-64f3-4c55-8f2a-91d7e0a4b6c3'
+const installation = installationId.parse('ours')
+const desired = desiredResource.parse({
+  marks: {
+    installation,
+    tenant: 'acme',
+    cluster: '5a8f7a52-0c1e-4a7b-9d1c-3a1f7c2b9e10',
+    service,
+    key: `edge-${service}`,
+    epoch: 1,
+  },
+  driver: 'edge',
+  generation: 1,
+  frontends: [{ ip: '127.1.0.1', protocol: 'TCP', port: 80, nodePort: 30_080 }],
+  targets: [],
+  policy: 'Cluster',
+  health: { port: 10_256, path: '/healthz', weightFromHeader: false },
+  sourceRanges: [],
+  affinity: { kind: 'None' },
+  proxyProtocol: 'none',
+})
+const intended = said('ResourceIntended', {
+  key: desired.marks.key,
+  epoch: 1,
+  generation: 1,
+  driver: 'edge',
+  externalName: `${desired.marks.key}-1`,
+  desired,
+})
+const releasing = said('ReleaseRequested', { reason: 'service-deleted' })
+const released = said('FrontendsReleased', { leases: [], frontends: [], quarantineUntil: null })
+
+let api: Api
+let heartbeats: string[]
+let driver: ReturnType<typeof createMemoryDriver>
+let reader: FleetReader
+beforeEach(async () => {
+  api = await openApi()
+  heartbeats = []
+  driver = createMemoryDriver({ name: 'edge', installation })
+  const bus = {
+    lastOfEach: async function* (_stream: string, _filter: string) {
+      for (const body of heartbeats) yield { body }
+    },
+  }
+  reader = createFleetReader({
+    bus: bus as never,
+    log: api.store.log,
+    drivers: [driver],
+    fleet: fleetName.parse('local'),
+    installation,
+  })
+})
+afterEach(() => api.close())
+
+const findings = async (): Promise<readonly Finding[]> => {
+  const report = (await reader.report()) as { findings: readonly Finding[] }
+  return report.findings
+}
+
+describe('the report', () => {
+  test('has nothing to say of what must exist', async () => {
+    await api.tell(service, requested(service, 'web'), intended)
+    await driver.apply(desired)
+    expect(await reader.report()).toEqual({ examined: 1, findings: [] })
+  })
+
+  test('names what outlived its Service, and whose it was', async () => {
+    await api.tell(service, requested(service, 'web'), intended, releasing, released)
+    await driver.apply(desired)
+    expect(await findings()).toMatchObject([{ kind: 'orphan', tenant: 'acme', service }])
+  })
+
+  test('does not take an old list for the truth', async () => {
+    await api.tell(service, requested(service, 'web'), intended, releasing, released)
+    await driver.apply(desired)
+    driver.freezeList(true)
+    await driver.remove(desired.marks)
+    expect(await findings()).toEqual([])
+  })
+
+  test('tells what nobody intended from what is to be removed', async () => {
+    await driver.apply(desired)
+    const [found] = await findings()
+    expect(found?.kind).toBe('no-intent')
+    expect(found?.problem).toContain('never deleted by itself')
+  })
+
+  test('names an address that is held although its story is over', async () => {
+    await api.tell(service, requested(service, 'web'), releasing, released)
+    await api.store.log.append({
+      tenant: desired.marks.tenant,
+      commandId: 'take',
+      events: [],
+      claims: [{ change: 'take', scope: 'address', key: '127.1.0.1', holder: service }],
+      actor: 'test',
+      correlationId: service,
+      causationId: 'test',
+    })
+    const [found] = await findings()
+    expect(found).toMatchObject({ kind: 'held-without-reason', ref: 'address 127.1.0.1', service })
+  })
+
+  test('is the same for two who ask at once', async () => {
+    await api.tell(service, requested(service, 'web'), intended, releasing, released)
+    await driver.apply(desired)
+    const [one, other] = await Promise.all([findings(), findings()])
+    expect(one).toHaveLength(1)
+    expect(other).toEqual(one)
+  })
+})
+
+test('an edge that says what nobody understands hides none of the others', async () => {
+  const at = '2026-03-01T12:00:00.000Z'
+  const beat = { fleet: 'local', dataPlane: 'userspace', startedAt: at, at, resources: [] }
+  heartbeats = ['not JSON', '{}']
+  heartbeats.push(...['edge-2', 'edge-1'].map((edge) => JSON.stringify({ ...beat, edge })))
+  expect(await reader.edges()).toMatchObject([{ edge: 'edge-1' }, { edge: 'edge-2' }])
+})
