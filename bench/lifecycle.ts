@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { freePort } from '@weir/embedded'
 import { kindAtHand } from '../cli/up/cluster-part.ts'
-import { startPlatform } from '../cli/up/up.ts'
+import { openFolder, openState, saveState } from '../cli/up/state.ts'
+import { startPlatform, type Platform } from '../cli/up/up.ts'
 import { processorTime, usedBetween } from './lifecycle/processor-time.ts'
 import { report, type Comparison, type Round } from './lifecycle/report.ts'
 import { labelOf, openStage, type Load, type Side, type Stage } from './lifecycle/stage.ts'
@@ -40,6 +42,14 @@ const startBareClient = async (kubeconfigFile: string): Promise<ChildProcess> =>
   return child
 }
 
+/** A platform of its own in `state`, on a port of its own: the usual one may be another's. */
+const startOwn = async (cluster: Kind, state: string, signal: AbortSignal): Promise<Platform> => {
+  const folder = openFolder(state)
+  const fresh = await openState(folder)
+  saveState(folder, { ...fresh, ports: { ...fresh.ports, api: await freePort() } })
+  return startPlatform({ cluster, state }, signal)
+}
+
 interface Plan {
   readonly loads: readonly Load[]
   readonly rounds: number
@@ -51,7 +61,7 @@ const compare = async (cluster: Kind, plan: Plan): Promise<readonly Comparison[]
   const state = mkdtempSync(join(tmpdir(), 'weir-bench-'))
   const stops: (() => Promise<void>)[] = [async () => rmSync(state, { recursive: true })]
   try {
-    const platform = await startPlatform({ cluster, state: join(state, '.weir') }, plan.signal)
+    const platform = await startOwn(cluster, join(state, '.weir'), plan.signal)
     stops.push(() => platform.stop())
     const client = await startBareClient(platform.kubeconfigFile)
     stops.push(async () => void client.kill('SIGKILL'))
