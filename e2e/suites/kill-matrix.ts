@@ -48,8 +48,10 @@ const stepsIn = (place: Place, doors: ReadonlyMap<Step, Door>) => {
     delete: () => place.remove('delete'),
   }
   const ends: Readonly<Record<Step, () => Promise<void>>> = {
-    create: async () =>
-      void (await askHttp({ address: await place.address('create'), port: 8765 })),
+    create: async () => {
+      await askHttp({ address: await place.address('create'), port: 8765 })
+      await expectRecorded(place, 'create')
+    },
     ready: async () => {
       await askHttp(doorOf('ready'))
       await keeps('ready')
@@ -72,6 +74,12 @@ const stepsIn = (place: Place, doors: ReadonlyMap<Step, Door>) => {
   return { does, ends }
 }
 
+/** The log knows that the address is shown, which it learns just after it is. */
+const expectRecorded = async (place: Place, name: Step): Promise<void> => {
+  const types = (await place.story(name)).map(({ type }) => type)
+  expect(types).toContain('StatusPublished')
+}
+
 /** Nothing is left, and the log tells all of it. */
 const expectCleanEnd = async (place: Place): Promise<void> => {
   const rest = steps.filter((step) => step !== 'delete')
@@ -90,6 +98,7 @@ const liveThrough = async (place: Place, blow: Blow, waitMs: number): Promise<Ro
   await Promise.all(old.map((name) => place.expose(name, 'example')))
   const doors = new Map<Step, Door>()
   await Promise.all(old.map(async (name) => doors.set(name, await place.served(name))))
+  for (const name of old) await holds(() => expectRecorded(place, name), patience)
   const { does, ends } = stepsIn(place, doors)
   const traffic = startTraffic(doors.get('ready') ?? { address: '', port: 0 })
 

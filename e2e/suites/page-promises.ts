@@ -12,7 +12,11 @@ import { nodeAddresses } from './page-walk.ts'
 /** Pods and ports behind a Service, as in-cluster clients find them. */
 const endpointsOf = async (place: Place, name: string): Promise<string> =>
   place.kubectl([
-    ...['get', 'endpointslices', '-l', `kubernetes.io/service-name=${name}`, '-o'],
+    'get',
+    'endpointslices',
+    '-l',
+    `kubernetes.io/service-name=${name}`,
+    '-o',
     'jsonpath={range .items[*]}{.metadata.uid} {.addressType} {.endpoints} {.ports}{end}',
   ])
 
