@@ -108,7 +108,9 @@ test('two processes give every Service one address, though one of them is killed
   }
 
   await see(1, 1, 'gone')
-  await eventually(async () => (await store.log.story(acme, uid(1))).at(-1)?.type === 'ReleaseRequested')
+  await eventually(
+    async () => (await store.log.story(acme, uid(1))).at(-1)?.type === 'ReleaseRequested',
+  )
   const key = `edge-${uid(1)}` as never
   const absent = event('ResourceAbsent', { key, epoch: 1, confirmedBy: ['test'] })
   const resource = streamOf('resource', key)
