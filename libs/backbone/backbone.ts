@@ -8,6 +8,7 @@ import {
   streams,
   tenantId,
   type RecordedEvent,
+  type TenantId,
 } from '@weir/contract'
 import {
   createRelay,
@@ -17,8 +18,9 @@ import {
   type Relay,
   type Store,
 } from '@weir/eventlog'
-import { explainError, type Logger } from '@weir/kernel'
+import { explainError, type Clock, type Logger } from '@weir/kernel'
 import type { ServiceContext } from '@weir/runtime'
+import { measureAppends, measureReconciler, measureRelay } from './measure.ts'
 
 /** Where a service finds its log and its bus. */
 export interface BackboneSettings {
@@ -51,11 +53,11 @@ const everyHint = 'weir.hint.*'
 export const openBackbone = async (
   context: Pick<
     ServiceContext<BackboneSettings>,
-    'config' | 'log' | 'clock' | 'ids' | 'signal' | 'health'
+    'config' | 'log' | 'clock' | 'ids' | 'signal' | 'health' | 'metrics'
   >,
   service: string,
 ): Promise<Backbone> => {
-  const { clock, ids, log, signal, config, health } = context
+  const { clock, ids, log, signal, config, health, metrics } = context
   const holder = `${service}/${ids.uuid()}`
   const bus = await connectBus({
     url: config.NATS_URL,
@@ -88,16 +90,18 @@ export const openBackbone = async (
     return undefined
   })
   const wake = (body: string): void => {
-    const tenant = tenantId.safeParse(body)
-    if (tenant.success) relay.wake(tenant.data)
+    const hint = readHint(body)
+    if (hint !== undefined) relay.wake(hint.tenant, hint.upTo)
     else log.warn({ hint: body.slice(0, 100) }, 'a hint names no tenant')
   }
   bus.onHint(everyHint, wake, signal)
+  measureRelay(metrics, relay)
+  const note = measureAppends(metrics)
 
   // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
   const running = [relay.run(signal)]
   return {
-    store: { ...store, log: telling(store.log, bus, relay) },
+    store: { ...store, log: telling(store.log, { bus, relay, clock, note }) },
     bus,
     feed: (reconciler, durable) => {
       const handle = (messages: readonly IncomingMessage[]): Promise<void> =>
@@ -111,9 +115,16 @@ export const openBackbone = async (
         handle,
         signal,
       } as const
+      measureReconciler(metrics, reconciler)
       running.push(bus.consume(consuming), reconciler.run(signal))
     },
-    onNews: (handle, until) => bus.onHint(everyHint, handle, until),
+    onNews: (handle, until) => {
+      const tell = (body: string): void => {
+        const hint = readHint(body)
+        if (hint !== undefined) handle(hint.tenant)
+      }
+      bus.onHint(everyHint, tell, until)
+    },
     stop: async () => {
       await Promise.all(running)
       await bus.close()
@@ -122,21 +133,44 @@ export const openBackbone = async (
   }
 }
 
+interface Listeners {
+  readonly bus: Bus
+  readonly relay: Relay
+  readonly clock: Clock
+  readonly note: ReturnType<typeof measureAppends>
+}
+
 /**
  * Tells everybody about an append the moment it is committed; losing the hint costs a poll. When the
  * relay of this very process carries the tenant, it gets the events themselves and need not read them.
  */
-const telling = (log: EventLog, bus: Bus, relay: Relay): EventLog => ({
+const telling = (log: EventLog, { bus, relay, clock, note }: Listeners): EventLog => ({
   ...log,
   append: async (request) => {
-    const outcome = await log.append(request)
-    if (outcome.status === 'appended') {
+    const began = clock.now()
+    const since = (): number => (clock.now() - began) / 1000
+    const outcome = await log.append(request).catch((error: unknown) => {
+      note('failed', since())
+      throw error
+    })
+    note(outcome.status, since())
+    const last = outcome.status === 'appended' ? outcome.events.at(-1) : undefined
+    if (outcome.status === 'appended' && last !== undefined) {
       relay.offer(outcome.events)
-      bus.hint(hintSubject(relayShardOf(request.tenant)), request.tenant)
+      const { tenant } = request
+      bus.hint(hintSubject(relayShardOf(tenant)), `${tenant} ${last.sequence}`)
     }
     return outcome
   },
 })
+
+/** `TENANT SEQUENCE`: whose log grew, and how far; undefined when it names no tenant. */
+const readHint = (body: string): { tenant: TenantId; upTo: number } | undefined => {
+  const [name, upTo = ''] = body.split(' ')
+  const tenant = tenantId.safeParse(name)
+  if (!tenant.success) return undefined
+  return { tenant: tenant.data, upTo: /^\d+$/.test(upTo) ? Number(upTo) : Infinity }
+}
 
 const toMessage = (event: RecordedEvent) => ({
   subject: eventSubject(event),

@@ -33,7 +33,7 @@ export const eventSubject = (event: RecordedEvent): string => {
   return `weir.evt.${partition}.${event.tenantid}.${categoryOf(event.subject)}.${event.type}`
 }
 
-/** `weir.hint.<shard>`: core NATS, best effort, the body is the tenant that has something new. */
+/** `weir.hint.<shard>`: core NATS, best effort. `TENANT SEQUENCE`: whose log grew, how far. */
 export const hintSubject = (shard: number): string => `weir.hint.${shard}`
 
 /** `weir.edge.<fleet>.order.<key>`: the newest order for a resource. */

@@ -4,7 +4,8 @@ import type { Lag, Store } from './eventlog.ts'
 
 /** The tenants a relay carries: for each, how far it is published and how far the cursor knows. */
 export interface RelayTenants {
-  wake(tenant: TenantId): void
+  /** There is something new; nothing to do when all up to `upTo` is known here. */
+  wake(tenant: TenantId, upTo?: number): void
   offer(tenant: TenantId, events: readonly RecordedEvent[]): void
   /** What a look at the heads found; gives how many events are not published yet. */
   lookAt(lag: Lag): number
@@ -28,6 +29,8 @@ export interface RelayTenantsOptions {
 interface Carried {
   /** The newest sequence the bus has; undefined until the cursor was asked. */
   published: number | undefined
+  /** The newest sequence given to the bus, whether it has it yet or not. */
+  sent: number
   /** Where the cursor row stands. */
   cursor: number
   /** Events handed over by an append of this process, by sequence. */
@@ -52,7 +55,7 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
   const stateOf = (tenant: TenantId): Carried => {
     const known = carried.get(tenant)
     if (known !== undefined) return known
-    const fresh = { published: undefined, cursor: 0, offered: new Map(), woken: false }
+    const fresh = { published: undefined, sent: 0, cursor: 0, offered: new Map(), woken: false }
     carried.set(tenant, fresh)
     return fresh
   }
@@ -111,6 +114,7 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
         // The next page is read while this one is on its way.
         const ahead = page.length === pageSize ? next(tenant, state, last) : undefined
         ahead?.catch(() => undefined)
+        state.sent = last
         await publish(page)
         counts.published += page.length
         state.published = last
@@ -120,9 +124,10 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
     }
   }
 
-  const wake = (tenant: TenantId): void => {
+  const wake = (tenant: TenantId, upTo = Infinity): void => {
     const state = stateOf(tenant)
-    if (state.woken) return
+    // The hint of an append comes to the process that offered its events, too.
+    if (state.woken || state.sent >= upTo) return
     state.woken = true
     void lanes
       .run(tenant, () => carry(tenant))
@@ -130,6 +135,7 @@ export const createRelayTenants = (options: RelayTenantsOptions): RelayTenants =
         // The next look at the heads finds it again.
         counts.failures += 1
         state.woken = false
+        state.sent = 0
         if (error instanceof Bug) broken ??= error
         logger.warn({ tenant, problem: explainError(error) }, 'relay cannot publish; trying again')
       })

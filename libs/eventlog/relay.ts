@@ -24,8 +24,11 @@ export interface RelayOptions {
 
 /** Carries the log to the bus. Of all processes that run one, each shard is carried by a single one. */
 export interface Relay {
-  /** A tenant has something new: it is read and published at once, if its shard is ours. */
-  wake(tenant: TenantId): void
+  /**
+   * A tenant has something new, up to the sequence `upTo`: it is read and published at once, if its
+   * shard is ours and it is not on its way already.
+   */
+  wake(tenant: TenantId, upTo?: number): void
   /** The events of an append of this process: published without being read, if their shard is ours. */
   offer(events: readonly RecordedEvent[]): void
   /** Whether this process carries the tenant now; if not, a hint must tell the one that does. */
@@ -91,8 +94,8 @@ export const createRelay = (options: RelayOptions): Relay => {
 
   return {
     carries,
-    wake: (tenant) => {
-      if (carries(tenant)) tenants.wake(tenant)
+    wake: (tenant, upTo) => {
+      if (carries(tenant)) tenants.wake(tenant, upTo)
     },
     offer: (events) => {
       const tenant = events[0]?.tenantid

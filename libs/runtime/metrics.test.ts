@@ -23,6 +23,15 @@ test('what is counted, measured and distributed can be read', async () => {
   expect(text).toContain('process_cpu_seconds_total')
 })
 
+test('numbers that are kept elsewhere are read when somebody reads', async () => {
+  const metrics = createMetrics('allocator')
+  const size = metrics.gauge({ name: 'weir_size', help: 'Size' })
+  const kept = [1]
+  metrics.beforeReading(() => size.set(kept.length, {}))
+  kept.push(2)
+  expect((await metrics.exposition()).text).toContain('weir_size{service="allocator"} 2')
+})
+
 test('a tenant is no label', () => {
   const metrics = createMetrics('allocator')
   // @ts-expect-error one series per tenant would have no bound

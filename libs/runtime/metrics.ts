@@ -16,6 +16,8 @@ export interface Metrics {
   ): Observing<Label>
   /** `weir_stage_seconds{stage}`: seconds that one stage of a load balancer's way took. */
   stage(stage: string, seconds: number): void
+  /** Calls `update` before every reading, for numbers that are kept elsewhere. */
+  beforeReading(update: () => void): void
   /** The text that Prometheus reads, and its content type. */
   exposition(): Promise<{ readonly contentType: string; readonly text: string }>
 }
@@ -48,6 +50,7 @@ export const createMetrics = (service: string): Metrics => {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
   collectDefaultMetrics({ register: registry })
+  const updates: (() => void)[] = []
   const stages = new Histogram({
     name: 'weir_stage_seconds',
     help: 'Seconds that one stage of a load balancer took',
@@ -70,6 +73,10 @@ export const createMetrics = (service: string): Metrics => {
       return { observe: (seconds, values) => metric.observe(values, seconds) }
     },
     stage: (stage, seconds) => stages.observe({ stage }, seconds),
-    exposition: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    beforeReading: (update) => void updates.push(update),
+    exposition: async () => {
+      for (const update of updates) update()
+      return { contentType: registry.contentType, text: await registry.metrics() }
+    },
   }
 }
