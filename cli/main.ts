@@ -12,6 +12,12 @@ const program = new Command('weir')
 
 addCommands(program)
 
+// Whoever reads us may stop early, as `head` does; that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

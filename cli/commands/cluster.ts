@@ -3,7 +3,7 @@ import {
   createConnection,
   parseKubeconfig,
   rbacManifest,
-  withLoopback,
+  withOwnNetworks,
   type KubeConnection,
 } from '@weir/kube'
 import { z } from 'zod'
@@ -36,7 +36,7 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
   const text = read(flags.kubeconfig)
   const credentials = parseKubeconfig(text, flags.context)
   // The user's own machine may look at its own cluster; the platform's policy is the watcher's.
-  const connection = createConnection(credentials, { policy: withLoopback })
+  const connection = createConnection(credentials, { policy: withOwnNetworks })
   const id = await identityOf(connection)
   const client = createClient(openSession(flags))
   const body = {

@@ -6,7 +6,7 @@ import {
   isApiError,
   parseKubeconfig,
   rbacObjects,
-  withLoopback,
+  withOwnNetworks,
   type KubeConnection,
 } from '@weir/kube'
 import { z } from 'zod'
@@ -35,7 +35,7 @@ export const connectCluster = async (
   network: number,
 ): Promise<ConnectedCluster> => {
   const credentials = parseKubeconfig(readFileSync(kubeconfigFile, 'utf8'))
-  const admin = createConnection(credentials, { policy: withLoopback })
+  const admin = createConnection(credentials, { policy: withOwnNetworks })
   try {
     await client.send('POST', '/v1/tenants', { tenant: localTenant }, z.unknown())
     await client.send('PUT', '/v1/pools/local', poolOn(network), z.unknown())
@@ -43,7 +43,7 @@ export const connectCluster = async (
     await grant(admin)
     const token = await issueToken(admin)
     const kubeconfig = tenantKubeconfig({ server: credentials.server, ca: credentials.ca, token })
-    const body = { id, name: 'local', kubeconfig, nodeCidrs: ['127.0.0.0/8'] }
+    const body = { id, name: 'local', kubeconfig, nodeCidrs: withOwnNetworks.allow }
     await client.send('POST', `/v1/tenants/${localTenant}/clusters`, body, z.unknown())
     return { id, server: credentials.server }
   } finally {

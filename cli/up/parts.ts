@@ -37,8 +37,8 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
     part('watcher', {
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,
-      // Clusters of a platform on one machine are on this machine.
-      WEIR_CLUSTER_NETWORKS: '127.0.0.0/8',
+      // The clusters of a platform on one machine are its user's own, here or near.
+      WEIR_CLUSTER_NETWORKS: '127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
     }),
     part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
     part('api', {

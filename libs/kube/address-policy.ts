@@ -16,6 +16,19 @@ export const withLoopback: AddressPolicy = {
   allow: [cidr.parse('127.0.0.0/8'), cidr.parse('::1/128')],
 }
 
+/**
+ * For whoever connects a cluster of their own from their own machine: loopback and the private ranges
+ * (RFC 1918, RFC 4193).
+ */
+export const withOwnNetworks: AddressPolicy = {
+  allow: [
+    ...withLoopback.allow,
+    ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'].map((each) =>
+      cidr.parse(each),
+    ),
+  ],
+}
+
 // IANA's special-purpose registries, and the translated forms that would smuggle an IPv4 address.
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', 'this network'],

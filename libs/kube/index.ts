@@ -1,4 +1,10 @@
-export { publicOnly, refusalOf, withLoopback, type AddressPolicy } from './address-policy.ts'
+export {
+  publicOnly,
+  refusalOf,
+  withLoopback,
+  withOwnNetworks,
+  type AddressPolicy,
+} from './address-policy.ts'
 export { ApiError, isApiError } from './api-error.ts'
 export {
   createConnection,
