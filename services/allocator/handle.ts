@@ -12,7 +12,7 @@ import {
 } from '@weir/contract'
 import type { AppendOutcome, ClaimChange, NewEvent, Store, WorkItem } from '@weir/eventlog'
 import { OperatingError, type Clock, type Logger } from '@weir/kernel'
-import type { Trace } from '@weir/runtime'
+import type { Metrics, Trace } from '@weir/runtime'
 import { decide, type Claiming, type Decision, type Situation } from './domain/decide.ts'
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
 import type { AddressClaim } from './domain/address-index.ts'
@@ -27,7 +27,8 @@ export interface AllocatorPorts {
   readonly projection: Projection
   readonly clock: Clock
   readonly log: Logger
-  readonly trace: Trace
+  readonly trace: Pick<Trace, 'span'>
+  readonly metrics: Pick<Metrics, 'stage'>
 }
 
 export interface Allocator {
@@ -101,6 +102,7 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
         if (!(await record(item, facts, seen, decision))) continue
         const events = decision.events.map((event) => event.type)
         log.info({ tenant: item.tenant, service: item.key, events }, 'decided')
+        if (events.includes('FrontendsAllocated')) noteStage(seen, facts)
         if (decision.claims.some(letsGo)) await wakeWaiting()
         // A Service that was wanted again meanwhile, by a cluster that came back, begins its next life.
         if (events.includes('FrontendsReleased')) continue
@@ -112,6 +114,13 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     throw new OperatingError(`cannot settle ${item.key}: lost ${decisionsMax} races in a row`, {
       retry: { afterMs: 200 },
     })
+  }
+
+  /** From the watcher's sight of the wish to the address that is held for it. */
+  const noteStage = (seen: ServiceObservation, { balancer }: BalancerFacts): void => {
+    if ('refusal' in balancer && balancer.refusal) return // it waited for others, not for us
+    const seconds = (clock.now() - Date.parse(seen.seenAt)) / 1000
+    ports.metrics.stage('seen-to-allocated', Math.max(0, seconds))
   }
 
   const situationOf = (from: {

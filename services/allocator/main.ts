@@ -4,6 +4,7 @@ import { createReconciler } from '@weir/eventlog'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { consumer, createAllocator } from './handle.ts'
+import { measurePools } from './measure.ts'
 import { readService } from './observations.ts'
 import { openProjection } from './projection.ts'
 
@@ -12,11 +13,12 @@ await run({
   version: '0.1.0',
   config,
   start: async (context) => {
-    const { log, clock, ids, signal, trace } = context
+    const { log, clock, ids, signal, trace, metrics } = context
     const backbone = await openBackbone(context, consumer)
     const { store, bus } = backbone
     const projection = await openProjection({ store, clock })
-    const allocator = createAllocator({ store, projection, clock, log, trace })
+    const allocator = createAllocator({ store, projection, clock, log, trace, metrics })
+    measurePools(metrics, projection, clock)
     const reconciler = createReconciler({
       consumer,
       store,

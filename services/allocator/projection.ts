@@ -31,6 +31,8 @@ export interface Projection {
   readonly index: AddressIndex
   /** The pools as they are now. */
   pools(): Promise<readonly Pool[]>
+  /** The pools as they were read last, for what is only counted. */
+  poolsKnown(): readonly Pool[]
   /** A cluster as it is now; undefined when it was never connected. */
   cluster(tenant: TenantId, id: ClusterId): Promise<KnownCluster | undefined>
   /** Every cluster the tenant ever connected. Reads the tenant's log once, then only what is new. */
@@ -54,6 +56,7 @@ export const openProjection = async (ports: {
   const reservations = createReservations(index)
   const readPlatform = createFollower(log)
   let loadedAt = -Infinity
+  let poolsKnown: readonly Pool[] = []
 
   const reload = createSharedRead(async () => {
     const began = clock.now()
@@ -70,7 +73,11 @@ export const openProjection = async (ports: {
 
   const projection: Projection = {
     index,
-    pools: async () => [...(await readPlatform(platformTenant)).pools.values()],
+    pools: async () => {
+      poolsKnown = [...(await readPlatform(platformTenant)).pools.values()]
+      return poolsKnown
+    },
+    poolsKnown: () => poolsKnown,
     cluster: async (tenant, id) => {
       const { clusters, deregistered } = await readCluster(`${tenant}/${id}`)
       const known = clusters.get(id)

@@ -115,9 +115,8 @@ export const createWorld = async (options: WorldOptions = {}) => {
       log: silentLogger,
       trace: {
         span: (_name, _options, work) => work({ traceparent: '', set: () => undefined }),
-        current: () => undefined,
-        stop: async () => undefined,
       },
+      metrics: { stage: () => undefined },
     })
   }
   /** Ends all processes and starts them anew; a fault while starting is a start that is tried again. */
