@@ -19,7 +19,8 @@ const statement = {
   action: 'settle work',
   text: `
     with given as (
-      select * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+      select * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[],
+                           $6::bigint[], $7::text[])
         with ordinality as g(tenant, key, mark, fence, after_ms, problem, nr)
     ),
     held as (
