@@ -56,6 +56,8 @@ export interface StartOptions {
   /** A folder of an earlier platform; a new one when absent. */
   readonly folder?: string
   readonly flags?: readonly string[]
+  /** Variables for `weir up` and all that it starts. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const readyDeadlineMs = 120_000
@@ -81,7 +83,7 @@ export const startPlatform = async (options: StartOptions): Promise<Platform> =>
   const { kind, flags = [] } = options
   const folder = options.folder ?? makeFolder()
   const state = join(folder, '.weir')
-  const env = childEnvironment(join(folder, 'home'))
+  const env = { ...childEnvironment(join(folder, 'home')), ...options.env }
   const up = spawn(process.execPath, [main, 'up', '--cluster', kind, '--state', state, ...flags], {
     env,
     cwd: folder,

@@ -140,11 +140,18 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     turn.run('orders', () => obeyBatch(messages))
   const obeyBatch = async (messages: readonly IncomingMessage[]): Promise<void> => {
     const { obeyed, answered } = sortOrders(newestPerKey(readOrders(messages)))
-    const parent = obeyed[0]?.traceparent
-    if (obeyed.length > 0) {
-      await span('edge.obey', parent, () => resources.obey(obeyed))
-    }
+    if (obeyed.length > 0) await inTracesOf(obeyed, () => resources.obey(obeyed))
     reporter?.changed([...answered, ...obeyed.map((order) => marksOf(order).key)])
+  }
+  /** The orders of a batch belong to as many traces, and each shall show when it was obeyed. */
+  const inTracesOf = (orders: readonly EdgeOrder[], work: () => Promise<void>): Promise<void> => {
+    const parents = new Set(orders.map(({ traceparent }) => traceparent))
+    let inside = work
+    for (const parent of parents) {
+      const next = inside
+      inside = () => span('edge.obey', parent, next)
+    }
+    return inside()
   }
   const readOrders = (messages: readonly IncomingMessage[]): readonly EdgeOrder[] =>
     messages.flatMap((message) => {
