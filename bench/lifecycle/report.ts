@@ -53,6 +53,7 @@ const linesOf = (each: Comparison): readonly Line[] => [
   line(each, 'create to answer p50, ms', (at) => ofAnswers(at, 0.5)),
   line(each, 'create to answer p99, ms', (at) => ofAnswers(at, 0.99)),
   line(each, 'deletions per second', ({ deletedPerSecond }) => deletedPerSecond),
+  line(each, 'load average afterwards', ({ loadAverage }) => loadAverage),
   line(each, 'addresses shown too early', ({ toAnswer, unanswered }) =>
     toAnswer.length === 0 ? undefined : unanswered,
   ),
@@ -90,9 +91,8 @@ export const report = (
     lines: linesOf(each),
     costs: costsOf(each),
   }))
-  return format === 'json'
-    ? JSON.stringify({ machine, told }, undefined, 2)
-    : told.map(asText).join('\n\n')
+  if (format === 'json') return JSON.stringify({ machine, told }, undefined, 2)
+  return [machine, ...told.map(asText)].join('\n\n')
 }
 
 const asText = (told: {
