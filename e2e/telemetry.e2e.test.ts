@@ -77,8 +77,12 @@ test('every service serves numbers of its own', async () => {
       /weir_stage_seconds_count\{.*stage="seen-to-allocated"/,
       /weir_appends_total\{.*outcome="appended"/,
     ],
-    provisioner: [/weir_reconciler_done_total\{.*\} [1-9]/, /weir_appends_total\{/],
-    gc: [/weir_relay_shards\{/],
+    provisioner: [
+      /stage="intended-to-programmed"/,
+      /weir_reconciler_done_total\{.*\} [1-9]/,
+      /weir_appends_total\{/,
+    ],
+    gc: [/weir_gc_cycles_total\{.*status="done".*\} [1-9]/, /weir_relay_shards\{/],
     edge: [/weir_edge_connections_total\{/],
     api: [/weir_relay_shards\{/, /weir_appends_total\{.*outcome="appended"/],
   }

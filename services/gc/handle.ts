@@ -15,6 +15,8 @@ export interface CollectorPorts {
   readonly holder: string
   readonly rules: Rules
   readonly intervalMs: number
+  /** Called after each cycle, for metrics. */
+  readonly onCycle?: (cycle: Cycle) => void
 }
 
 export interface Cycle {
@@ -83,7 +85,9 @@ export const createCollector = (ports: CollectorPorts): Collector => {
     run: async (signal) => {
       while (!signal.aborted) {
         try {
-          say(logger, await cycle())
+          const ended = await cycle()
+          say(logger, ended)
+          ports.onCycle?.(ended)
         } catch (error) {
           if (!(error instanceof OperatingError)) throw error
           logger.warn({ problem: explainError(error) }, 'no cleanup in this cycle')

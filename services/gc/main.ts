@@ -3,13 +3,14 @@ import { createEdgeDriver } from '@weir/drivers'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { collectorName, createCollector } from './handle.ts'
+import { measureCycles } from './measure.ts'
 
 await run({
   service: collectorName,
   version: '0.1.0',
   config,
   start: async (context) => {
-    const { log: logger, clock, ids, signal } = context
+    const { log: logger, clock, ids, signal, metrics } = context
     const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet, ...settings } = context.config
     const backbone = await openBackbone(context, collectorName)
     const { store, bus } = backbone
@@ -25,6 +26,7 @@ await run({
       clock,
       logger,
       holder: `${collectorName}/${ids.uuid()}`,
+      onCycle: measureCycles(metrics),
       intervalMs: settings.WEIR_GC_INTERVAL_SECONDS * 1000,
       rules: {
         mode: settings.WEIR_GC_MODE,

@@ -5,6 +5,7 @@ import { createReconciler } from '@weir/eventlog'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { consumer, createProvisioner } from './handle.ts'
+import { timeProgramming } from './measure.ts'
 import { readObservations } from './observations.ts'
 
 await run({
@@ -12,7 +13,7 @@ await run({
   version: '0.1.0',
   config,
   start: async (context) => {
-    const { log: logger, clock, ids, signal, trace } = context
+    const { log: logger, clock, ids, signal, trace, metrics } = context
     const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet, ...settings } = context.config
     const backbone = await openBackbone(context, consumer)
     const { store, bus } = backbone
@@ -24,7 +25,7 @@ await run({
     const where = { bus, fleet, installation, patience, traceparent }
     const edge = createEdgeDriver({ ...where, clock, logger })
     const provisioner = createProvisioner({
-      store,
+      store: { ...store, log: timeProgramming(store.log, metrics) },
       drivers: new Map([[driverName.parse(edge.name), edge]]),
       installation,
       clock,
