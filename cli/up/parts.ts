@@ -76,7 +76,6 @@ export const superviseService = async (
       program: process.execPath,
       args: ['--disable-warning=ExperimentalWarning', part.main],
       env: {
-        NODE_COMPILE_CACHE: join(at.folder, 'run/compile-cache'),
         ...at.environment,
         ...part.env,
         HEALTH_PORT: String(healthPort),

@@ -6,7 +6,7 @@ import type { ConsumeOptions } from './bus.ts'
 import { isConsumerNotFound } from './jetstream-errors.ts'
 
 /** A message that is neither acknowledged nor kept alive for this long goes to another process. */
-export const ACK_WAIT_MS = 10_000
+export const ACK_WAIT_MS = 3_000
 /** How long the server keeps an ephemeral consumer whose process went silent. */
 const INACTIVE_MS = 60_000
 

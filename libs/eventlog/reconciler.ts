@@ -31,7 +31,7 @@ export interface ReconcilerOptions {
   readonly reconcile: (item: WorkItem) => Promise<{ readonly againInMs?: number } | void>
   /** Keys worked on at the same time, 16 when left out. */
   readonly concurrency?: number
-  /** Longest a reconcile may take before another process may start it too; 30,000. */
+  /** Longest a reconcile may take before another process may start it too; 10,000. */
   readonly leaseMs?: number
   /** The wait after failures; 200 ms doubling to 5 min. */
   readonly retry?: BackoffRule
@@ -95,7 +95,7 @@ export const createReconciler = (options: ReconcilerOptions): Reconciler => {
     ids,
     logger,
     concurrency: options.concurrency ?? 16,
-    leaseMs: options.leaseMs ?? 30_000,
+    leaseMs: options.leaseMs ?? 10_000,
     retry: options.retry ?? { minMs: 200, maxMs: 300_000 },
     reconcile,
     onDueAt: (at) => alarm.ringBy(at),

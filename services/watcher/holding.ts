@@ -25,7 +25,7 @@ export interface HoldingPorts {
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
-  /** How long a cluster stays ours without renewal; 15,000 ms. */
+  /** How long a cluster stays ours without renewal; 6,000 ms. */
   readonly leaseMs?: number
 }
 
@@ -41,7 +41,7 @@ interface Held {
 }
 
 export const createHolding = (ports: HoldingPorts): Holding => {
-  const { leases, holder, clock, ids, logger, leaseMs = 15_000 } = ports
+  const { leases, holder, clock, ids, logger, leaseMs = 6_000 } = ports
   const held = new Map<ClusterId, Held>()
   let nap = new AbortController()
   let clusters: readonly KnownCluster[] = []
