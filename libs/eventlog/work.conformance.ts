@@ -102,6 +102,31 @@ export const describeWork = (subject: Subject): void => {
       expect(await claim(consumer)).toEqual([])
     })
 
+    test('results that come together settle each key by itself', async () => {
+      const [consumer, tenant, neighbour] = [fresh('k'), freshTenant(), freshTenant()]
+      const names = Array.from({ length: 20 }, (_, index) => `k${index}`)
+      await store.work.mark(consumer, tenant, names)
+      await store.work.mark(consumer, neighbour, names)
+      const asked = names.map((key) => claim(consumer, { tenant, keys: [key], limit: 1 }))
+      const mine = (await Promise.all(asked)).flat()
+      const theirs = await claim(consumer, { tenant: neighbour, limit: 20 })
+      expect(keysOf(mine)).toEqual(names)
+      await store.work.mark(consumer, tenant, ['k3'])
+      const items = [...mine, ...theirs]
+      const settled = await Promise.all(
+        items.map((item, index) => {
+          const late = { ...item, fence: item.fence + (index === 5 ? 1 : 0) }
+          const failure = { problem: 'x', afterMs: 60_000 }
+          return index === 7 ? store.work.failed(late, failure) : store.work.done(late)
+        }),
+      )
+      expect(settled.flatMap((held, index) => (held ? [] : [index]))).toEqual([5])
+      expect(keysOf(await claim(consumer))).toEqual(['k3'])
+      expect(await other.work.stuck(consumer, 1)).toEqual([
+        { tenant, key: 'k7', attempts: 1, problem: 'x' },
+      ])
+    })
+
     test('a failed key comes back after its wait, with its attempts, and is listed as stuck', async () => {
       const [consumer, tenant] = [fresh('k'), freshTenant()]
       await store.work.mark(consumer, tenant, ['a'])
