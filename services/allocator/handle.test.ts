@@ -153,6 +153,21 @@ describe('a refused Service', () => {
   })
 })
 
+test('an address that rests by the log alone, since clocks differ, is waited for', async () => {
+  const world = await open('198.51.100.0/32', { aheadMs: 30_000 })
+  await sees(world, web)
+  await end(world)
+  await world.crash() // the next process knows only what the rows say
+  world.advance(40_000)
+  await world.see(mail)
+  await world.workOnce()
+  expect(await world.told(mail)).toEqual(['LoadBalancerRequested', 'PoolExhausted'])
+  expect(await world.store.work.stuck('allocator', 1)).toEqual([])
+  world.advance(30_000)
+  await world.settle()
+  expect(await world.held()).toEqual({ [one]: mail })
+})
+
 describe('a cluster', () => {
   test('that is deregistered loses everything, without waiting for its finalizers', async () => {
     const world = await open('198.51.100.0/28')
@@ -166,6 +181,18 @@ describe('a cluster', () => {
     await world.settle()
     expect(await world.held()).toEqual({})
     expect(await world.frontends()).toEqual([])
+  })
+
+  test('that leaves while a deleted Service waits for its finalizers keeps no address', async () => {
+    const world = await open('198.51.100.0/28')
+    await sees(world, web)
+    await sees(world, web, { phase: 'deleting' })
+    await world.sayOf(web, absent(1))
+    await world.settle()
+    expect(await world.held()).toEqual({ [one]: web })
+    await world.sayCluster(deregistered)
+    await world.settle()
+    expect(await world.held()).toEqual({})
   })
 
   test('that comes back has its Services served again, though nothing about them is new', async () => {

@@ -86,6 +86,8 @@ export interface WorldOptions {
   readonly fault?: Fault
   /** Allocators on the one store; 1. */
   readonly allocators?: number
+  /** How far the allocators' clock is ahead of the log's, milliseconds. */
+  readonly aheadMs?: number
   /** How many turns of the event loop's queue a port call takes. */
   readonly turns?: () => number
 }
@@ -96,6 +98,7 @@ export const createWorld = async (options: WorldOptions = {}) => {
   let now = Date.parse('2026-01-01T00:00:00Z')
   const clock: Clock = { now: () => now, sleep: async () => undefined }
   const store = createMemoryStore({ clock, ids: systemIds })
+  const ahead: Clock = { ...clock, now: () => now + (options.aheadMs ?? 0) }
   const ports = createPorts(options)
   let order = 0
   let workers: Allocator[] = []
@@ -107,11 +110,11 @@ export const createWorld = async (options: WorldOptions = {}) => {
       observed: ports.wrap(store.observed),
       work: ports.wrap(store.work),
     }
-    const projection = await openProjection({ store: wrapped, clock })
+    const projection = await openProjection({ store: wrapped, clock: ahead })
     return createAllocator({
       store: wrapped,
       projection,
-      clock,
+      clock: ahead,
       log: silentLogger,
       trace: {
         span: (_name, _options, work) => work({ traceparent: '', set: () => undefined }),

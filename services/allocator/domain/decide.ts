@@ -208,8 +208,9 @@ const requestRelease = (at: Situation): Decision => {
 }
 
 const release = (at: Situation, old: Extract<Balancer, { status: 'Releasing' }>): Decision => {
-  // A cluster that is no longer served may be out of reach, so its finalizers are not waited for.
-  const unreachable = old.reason === 'cluster-deregistered'
+  // A cluster that is no longer served may be out of reach, so its finalizers are not waited for: also
+  // not when the Service had to go for another reason, and the cluster left while it went.
+  const unreachable = at.deregistered || old.reason === 'cluster-deregistered'
   if (!old.absent || !(old.finalizerRemoved || unreachable)) return nothing
   const rests = old.leases.map((lease) => restMs(at, lease))
   const until = rests.length > 0 ? new Date(at.now + Math.max(...rests)).toISOString() : null
