@@ -51,6 +51,14 @@ describe('targets', () => {
     expect(plan.targets.map(({ weight }) => weight)).toEqual([3, 0])
   })
 
+  test.for(['constructor', '__proto__'])(
+    'weigh 0 on a node named %s without ready pods',
+    (name) => {
+      const plan = planTargets(sources([node(name, ['10.0.0.1'])], { a: 3 }), local, [])
+      expect(plan.targets).toEqual([targetOf(name, '10.0.0.1', 0)])
+    },
+  )
+
   test('keep their weights while no endpoints were seen', () => {
     const nodes = [node('a', ['10.0.0.1']), node('b', ['10.0.0.2'])]
     const plan = planTargets(sources(nodes), local, known)

@@ -81,7 +81,9 @@ const weigh = (
 ): number => {
   if (policy === 'Cluster') return 1
   if (endpoints === undefined) return known.get(node) ?? 1
-  return Math.min(endpoints.readyByNode[node] ?? 0, 65_535)
+  // A tenant names its nodes, also after what every object inherits.
+  const ready = Object.hasOwn(endpoints.readyByNode, node) ? endpoints.readyByNode[node] : 0
+  return Math.min(ready ?? 0, 65_535)
 }
 
 /** What moved between two sets: which nodes and where, or how many pods each holds. */
