@@ -1,4 +1,9 @@
-import { frontendText, type DesiredResource } from '@weir/contract'
+import {
+  frontendText,
+  type DesiredResource,
+  type IpAddress,
+  type ResourceFrontend,
+} from '@weir/contract'
 import type { Clock, Ids } from '@weir/kernel'
 import { createAffinityTable } from '../../domain/affinity.ts'
 import { createRotation, type Rotation } from '../../domain/rotation.ts'
@@ -35,13 +40,16 @@ export interface RouteOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly affinityClientsMax: number
+  /** Whether the frontend of this name is open on this very machine, whoever's it is. */
+  readonly isServedHere: (frontend: string) => boolean
 }
 
 interface Current {
   readonly desired: DesiredResource
   readonly targets: ReadonlyMap<string, WeightedTarget>
-  readonly ordered: ReadonlySet<string>
-  readonly nodePorts: ReadonlyMap<string, number>
+  /** The address of every node that is ordered, usable or not. */
+  readonly ordered: ReadonlyMap<string, IpAddress>
+  readonly frontends: ReadonlyMap<string, ResourceFrontend>
   readonly admits: (client: string) => boolean
 }
 
@@ -63,8 +71,8 @@ export const createRoute = (
   ): Current => ({
     desired: next,
     targets: new Map(usable.map((target) => [target.node, target])),
-    ordered: new Set(next.targets.map((target) => target.node)),
-    nodePorts: new Map(next.frontends.map((at) => [frontendText(at), at.nodePort])),
+    ordered: new Map(next.targets.map(({ node, ip }) => [node, ip])),
+    frontends: new Map(next.frontends.map((at) => [frontendText(at), at])),
     // A change of health comes with the same order, whose ranges may be many.
     admits:
       before?.desired.sourceRanges === next.sourceRanges
@@ -87,30 +95,39 @@ export const createRoute = (
     const node = affinity.nodeOf(client, clock.now(), kind.timeoutSeconds * 1_000)
     return node === undefined ? undefined : current.targets.get(node)
   }
+  /** A tenant's Node may claim an address that is served here: traffic to it would go in a ring. */
+  const isRing = ({ protocol, nodePort }: ResourceFrontend, { node }: WeightedTarget): boolean => {
+    const ip = current.ordered.get(node)
+    return ip !== undefined && options.isServedHere(frontendText({ ip, protocol, port: nodePort }))
+  }
 
   return {
     update: (next, usable) => {
       current = compile(next, usable, current)
       if (next.affinity.kind === 'None') affinity.clear()
       for (const [frontend, rotation] of rotations) {
-        if (current.nodePorts.has(frontend)) rotation.retarget(usable)
+        if (current.frontends.has(frontend)) rotation.retarget(usable)
         else rotations.delete(frontend)
       }
     },
     admits: (client) => current.admits(client),
     choose: (frontend, client, except) => {
-      const nodePort = current.nodePorts.get(frontend)
-      if (nodePort === undefined) return undefined
+      const at = current.frontends.get(frontend)
+      if (at === undefined) return undefined
       const kept = remembered(client)
-      const target = kept && !except.has(kept.node) ? kept : rotationOf(frontend).next(except)
+      let target = kept && !except.has(kept.node) ? kept : rotationOf(frontend).next(except)
+      for (let rings = except; target && isRing(at, target);) {
+        rings = new Set([...rings, target.node])
+        target = rotationOf(frontend).next(rings)
+      }
       if (!target) return undefined
       if (current.desired.affinity.kind === 'ClientIP') {
         affinity.remember(client, target.node, clock.now())
       }
-      return { node: target.node, ip: target.ip, nodePort }
+      return { node: target.node, ip: target.ip, nodePort: at.nodePort }
     },
     uses: (node) => current.targets.has(node),
-    orders: (frontend, node) => current.nodePorts.has(frontend) && current.ordered.has(node),
+    orders: (frontend, node) => current.frontends.has(frontend) && current.ordered.has(node),
     sourceFor: (client, ip) => {
       // Only loopback lets a process without rights send from an address that is not its own.
       const keeps = current.desired.policy === 'Local' && isLoopback(client) && isLoopback(ip)

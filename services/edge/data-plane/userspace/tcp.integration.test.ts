@@ -62,6 +62,29 @@ test('HTTP goes through, several requests on one connection too', async () => {
   }
 })
 
+test('a node at an address that is served here is no way for traffic, which would go in a ring', async () => {
+  const vip = address()
+  const targets = [{ node: 'ring', ip: vip, weight: 1 }]
+  const frontends = [{ ip: vip, protocol: 'TCP', port: 30_080, nodePort: 30_080 }]
+  const desired = desiredOf({ frontends, targets })
+  const made = plane({ connectionsPerFrontend: 50 })
+  await made.serve(desired, desired.targets)
+  await ended(
+    connect({ host: vip, port: 30_080 })
+      .on('error', () => undefined)
+      .resume(),
+  )
+  expect(made.counters()).toMatchObject({ connections: 1, unserved: 1 })
+})
+
+test('a node that shares its address with a frontend, on another port, is a node like any other', async () => {
+  const ip = await node(naming('near'))
+  const frontends = [{ ip, protocol: 'TCP', port: 8080, nodePort: 30_080 }]
+  const desired = desiredOf({ frontends, targets: [{ node: 'near', ip, weight: 1 }] })
+  await plane().serve(desired, desired.targets)
+  expect(await askTcp({ host: ip, port: 8080 }, '')).toMatch(/^near/)
+})
+
 test('a client that ended its side still hears the answer', async () => {
   const ip = await node((socket) => {
     let heard = ''

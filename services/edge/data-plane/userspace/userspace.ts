@@ -141,7 +141,12 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
       desired,
       answers: false,
       route: createRoute(
-        { clock, ids, affinityClientsMax: bounds.affinityClients },
+        {
+          clock,
+          ids,
+          affinityClientsMax: bounds.affinityClients,
+          isServedHere: (frontend) => holders.has(frontend),
+        },
         desired,
         targets,
       ),
