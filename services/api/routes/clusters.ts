@@ -11,6 +11,7 @@ import {
 import { encodeCredentials, parseKubeconfig } from '@weir/kube'
 import { sealSecret } from '@weir/runtime'
 import { z } from 'zod'
+import { refuseReserved } from '../node-networks.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
 import { callerFor, recordAct, type Routes } from './route.ts'
@@ -74,6 +75,7 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       const { tenant } = request.params
       const caller = await callerFor(context, request, { change: tenant })
       if (tenant === platformTenant) throw reserved()
+      if (caller.tenant !== platformTenant) refuseReserved(request.body.nodeCidrs)
       const { kubeconfig, context: chosen, ...rest } = request.body
       const credentials = parseKubeconfig(kubeconfig, chosen)
       const wanted: Cluster = { ...rest, tenant, server: credentials.server }

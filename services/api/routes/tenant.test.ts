@@ -2,7 +2,7 @@
 import { rootCertificates } from 'node:tls'
 import { openSecret } from '@weir/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { acme, masterKey, openApi, requested, said, type Api } from '../rig/api.ts'
+import { acme, adminToken, masterKey, openApi, requested, said, type Api } from '../rig/api.ts'
 
 const uid = (last: string): string => `0b2c7d1e-64f3-4c55-8f2a-${last.padStart(12, '0')}`
 const [web, mail, gone] = [uid('a'), uid('b'), uid('c')]
@@ -37,12 +37,25 @@ describe('a cluster', () => {
       clusters: [{ name: 'k', cluster: { ...here, ...server } }],
       users: [{ name: 'u', user }],
     })
-  const connect = (text: string) =>
-    api.ask(token, {
+  const connect = (text: string, more: object = {}, by = token) =>
+    api.ask(by, {
       method: 'POST',
       url: '/v1/tenants/acme/clusters',
-      payload: { id: cluster, name: 'production', kubeconfig: text },
+      payload: { id: cluster, name: 'production', kubeconfig: text, ...more },
     })
+
+  test.for(['169.254.169.254/32', '127.0.0.0/8', '0.0.0.0/0', '::/0', 'fe80::/64'])(
+    'of a tenant has no nodes in %s, where our own machines answer',
+    async (block) => {
+      const text = kubeconfig({ token: secret })
+      const nodeCidrs = ['10.1.0.0/16', block]
+      const refused = await connect(text, { nodeCidrs })
+      expect(refused.statusCode).toBe(403)
+      expect(refused.json()).toMatchObject({ code: 'reserved-network' })
+      expect(await get('/clusters')).toEqual({ items: [] })
+      expect((await connect(text, { nodeCidrs }, adminToken)).statusCode).toBe(200)
+    },
+  )
 
   test('is connected, and its credentials are sealed', async () => {
     const made = await connect(kubeconfig({ token: secret }))
