@@ -4,13 +4,16 @@ import { explainError, type Logger } from '@weir/kernel'
 import type { SeenService } from '@weir/kube'
 import { consumer } from './reconcile.ts'
 
-/** Records that the API server acknowledged our finalizers. A loss is made up for by the reconcile. */
+/**
+ * Records that the API server acknowledged our finalizers. False when it could not be: whoever asks must
+ * have the Service looked at, whose reconcile makes up for it.
+ */
 export const recordHold = async (
   { log, logger }: { readonly log: EventLog; readonly logger: Logger },
   tenant: TenantId,
   { uid, resourceVersion }: SeenService,
   traceparent: string,
-): Promise<void> => {
+): Promise<boolean> => {
   const stream = streamOf('status', uid)
   const append = (expectedVersion: number) =>
     log.append({
@@ -27,11 +30,13 @@ export const recordHold = async (
   try {
     // Most Services are new; one that comes back has a stream, whose version the conflict tells.
     const first = await append(0)
-    if (first.status === 'conflict') await append(first.actual)
+    const last = first.status === 'conflict' ? await append(first.actual) : first
+    return last.status === 'appended' || last.status === 'repeated'
   } catch (error) {
     logger.warn(
       { service: uid, problem: explainError(error) },
       'a held Service is not recorded yet',
     )
+    return false
   }
 }

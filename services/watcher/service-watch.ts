@@ -89,8 +89,10 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
     }
     const held = desk.cache.put(written.service)
     heldAt.set(seen.uid, clock.now())
-    // The observation need not wait for the record: the next reconcile makes up for a lost one.
-    void recordHold({ log: ports.store.log, logger }, tenant, held, traceparent)
+    // The observation need not wait for the record. A Service that came back is not served without
+    // it, so the sweep looks after a lost one.
+    const recording = recordHold({ log: ports.store.log, logger }, tenant, held, traceparent)
+    void recording.then((recorded) => recorded || toLookAt.add(seen.uid))
     return held
   }
 

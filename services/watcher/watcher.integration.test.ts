@@ -1,7 +1,8 @@
 import { event } from '@weir/contract'
+import { OperatingError } from '@weir/kernel'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { eventually } from '@weir/testing'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   absent,
   allocate,
@@ -297,6 +298,17 @@ describe('a crash', () => {
     await patchService(rig.kube, 'web', { metadata: { finalizers } })
     await rig.watch()
     await until(() => expect(rig.phases(uid)).toContain('present'))
+    await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
+  })
+
+  test('of the finalizer, when the log was away, is made up for without a restart', async () => {
+    const append = vi.spyOn(rig.store.log, 'append')
+    await rig.connect()
+    await rig.watch()
+    append.mockRejectedValueOnce(new OperatingError('the log is away'))
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    await expect(append.mock.results.at(-1)?.value).rejects.toThrow('the log is away')
     await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
   })
 })
