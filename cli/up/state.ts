@@ -11,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { connect } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { assertPortFree, freePort } from '@weir/embedded'
 import { z } from 'zod'
@@ -82,7 +83,7 @@ const portOf = (text: string): number => {
 const newState = async (): Promise<PlatformState> => ({
   masterKey: randomBytes(32).toString('base64'),
   adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
-  network: randomInt(64),
+  network: await quietNetwork(),
   ports: {
     api: (await isFree(apiPort)) ? apiPort : await freePort(),
     postgres: await freePort(),
@@ -90,6 +91,24 @@ const newState = async (): Promise<PlatformState> => ({
     cluster: await freePort(),
   },
 })
+
+/** A network on which no other platform's first node answers. */
+const quietNetwork = async (): Promise<number> => {
+  for (let tries = 0; tries < 16; tries += 1) {
+    const network = randomInt(64)
+    if (await nobodyAnswers(`127.${64 + network}.0.1`, kubeProxyHealthPort)) return network
+  }
+  throw new CommandFailed('failed', 'other platforms use every network tried', 'stop some of them')
+}
+
+const kubeProxyHealthPort = 10_256
+
+const nobodyAnswers = (host: string, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ host, port })
+    socket.once('connect', () => resolve(false)).once('error', () => resolve(true))
+    socket.once('connect', () => socket.destroy())
+  })
 
 const isFree = async (port: number): Promise<boolean> =>
   assertPortFree(port, 'the API').then(

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { freePort } from '@weir/embedded'
 import { createConnection, parseKubeconfig, withLoopback, type KubeConnection } from '@weir/kube'
 import type { MiniclusterKind } from '@weir/minicluster'
 import { eventually } from '@weir/testing'
@@ -84,7 +85,10 @@ export const startPlatform = async (options: StartOptions): Promise<Platform> =>
   const folder = options.folder ?? makeFolder()
   const state = join(folder, '.weir')
   const env = { ...childEnvironment(join(folder, 'home')), ...options.env }
-  const up = spawn(process.execPath, [main, 'up', '--cluster', kind, '--state', state, ...flags], {
+  // A port of its own: two platforms that begin at once may both find the usual one free.
+  const port = options.folder === undefined ? ['--api-port', String(await freePort())] : []
+  const args = ['up', '--cluster', kind, '--state', state, ...port, ...flags]
+  const up = spawn(process.execPath, [main, ...args], {
     env,
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
