@@ -43,19 +43,6 @@ const toSafeNumber = (text: string): number => {
 const typeParsers = new TypeOverrides()
 typeParsers.setTypeParser(int8, toSafeNumber)
 
-// Our statements look a few rows up by index, so the plan is always the same one. Left alone the planner
-// thinks again for every call, or keeps a scan of whole tables from when they were small.
-const planning = [
-  'plan_cache_mode=force_generic_plan',
-  'enable_seqscan=off',
-  'enable_bitmapscan=off',
-  'enable_hashjoin=off',
-  'enable_mergejoin=off',
-  'jit=off',
-]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
-
 export const openDatabase = (options: DatabaseOptions): Database => {
   const { url, logger } = options
   const timeoutMs = options.statementTimeoutMs ?? 15_000
@@ -69,7 +56,7 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     statement_timeout: timeoutMs,
     // A server that vanished without a word leaves the socket open: give up a little later ourselves.
     query_timeout: timeoutMs + 5_000,
-    options: `-c role=${options.role ?? 'weir_service'} ${planning}`,
+    options: `-c role=${options.role ?? 'weir_service'}`,
     types: typeParsers,
   })
   // An idle session that ends, as in a restart of the server, is replaced when next needed.

@@ -12,30 +12,10 @@ export interface Settlement {
   readonly problem: string | null
 }
 
-// Rows are locked in the order in which marking takes them, so that the two never wait for each other.
-// Losing a result in a crash only makes work be done again, so the commit does not wait for the disk.
 const statement = {
   name: 'settle',
   action: 'settle work',
-  text: `
-    with given as (
-      select * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[],
-                           $6::bigint[], $7::text[])
-        with ordinality as g(tenant, key, mark, fence, after_ms, problem, nr)
-    ),
-    held as (
-      select g.* from given g join weir.work_item w
-        on w.consumer = $1 and w.tenant = g.tenant and w.key = g.key and w.fence = g.fence
-      order by w.tenant, w.key for update of w
-    )
-    update weir.work_item w set worker = null, problem = h.problem,
-      settled = case when h.problem is null then h.mark else w.settled end,
-      attempts = case when h.problem is null then 0 else w.attempts + 1 end,
-      due_at = case when w.mark > h.mark then now()
-                    else now() + h.after_ms * interval '1 millisecond' end
-    from held h where w.consumer = $1 and w.tenant = h.tenant and w.key = h.key
-      and w.fence = h.fence and (select set_config('synchronous_commit', 'off', true)) is not null
-    returning h.nr::int as nr`,
+  text: 'select weir.settle_work($1, $2, $3, $4, $5, $6, $7) as nr',
 }
 
 /** Settles work; results that come while others are on their way travel together. */

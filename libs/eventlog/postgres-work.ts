@@ -5,9 +5,6 @@ import { isRefusal } from './database-errors.ts'
 import type { ClaimWork, Lag, StuckWork, WorkItem, WorkQueue } from './eventlog.ts'
 import { createSettling } from './postgres-settle.ts'
 
-// Losing a claim in a crash only makes work be done again, so this commit does not wait for the disk.
-const soon = `(select set_config('synchronous_commit', 'off', true)) is not null`
-
 // The longest waiting first, but tenants in turn: of the first 512 that wait, the first of every
 // tenant comes before the second of any.
 const fairly = `
@@ -16,30 +13,8 @@ const fairly = `
         where consumer = $1 and due_at <= now() and ($5::text is null or tenant = $5)
         order by due_at limit 512) waiting
   order by turn, due_at limit $4`
-const named = `
-  select $5::text as tenant, key, 1 as turn from unnest($6::text[]) as wanted(key)`
-
-// Each candidate is looked up by its primary key: the coalesce keeps the planner from the index on
-// due_at, through which it would go over all that is due for each (measured with 300 due keys: 12 ms).
-const claimOf = (candidates: string): string => `
-  with candidate as (${candidates}),
-  free as (
-    select w.tenant, w.key, candidate.turn, w.due_at
-    from candidate cross join lateral (
-      select i.tenant, i.key, i.due_at from weir.work_item i
-      where i.consumer = $1 and i.tenant = candidate.tenant and i.key = candidate.key
-        and coalesce(i.due_at, 'infinity') <= now()
-      for update skip locked
-    ) w
-    limit $4
-  ),
-  claimed as (
-    update weir.work_item w set worker = $2, fence = w.fence + 1,
-      due_at = clock_timestamp() + $3 * interval '1 millisecond'
-    from free where w.consumer = $1 and w.tenant = free.tenant and w.key = free.key and ${soon}
-    returning w.tenant, w.key, w.mark, w.attempts, w.fence, free.turn, free.due_at
-  )
-  select tenant, key, mark, attempts, fence from claimed order by turn, due_at`
+const claimOf = (tenants: string, keys: string): string =>
+  `select tenant, key, mark, attempts, fence from weir.claim_work($1, $2, $3, $4, ${tenants}, ${keys})`
 
 const statements = {
   ingest: {
@@ -60,8 +35,17 @@ const statements = {
     action: 'mark work',
     text: 'select weir.mark($1, $2, $3)',
   },
-  claim: { name: 'claim', action: 'claim work', text: claimOf(fairly) },
-  claimNamed: { name: 'claim_named', action: 'claim work', text: claimOf(named) },
+  claim: {
+    name: 'claim',
+    action: 'claim work',
+    text: `with waiting as materialized (${fairly})
+      ${claimOf('array(select tenant from waiting)', 'array(select key from waiting)')}`,
+  },
+  claimNamed: {
+    name: 'claim_named',
+    action: 'claim work',
+    text: claimOf('array_fill($5::text, array[cardinality($6::text[])])', '$6::text[]'),
+  },
   stuck: {
     name: 'stuck',
     action: 'list stuck work',

@@ -35,9 +35,10 @@ create function weir.append(
 )
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
--- The plan is always the same: a look by index for each element. Left alone the planner thinks again
--- for each size of a batch, or keeps a scan of whole tables from when they were small (measured: the
--- two checks took 280 us of an append, and 25 us like this).
+-- The plan is always the same: a look by index for each element, which is why each table is joined
+-- laterally and behind an offset. Left alone the planner thinks again for each size of a batch, or
+-- keeps a plan from when the tables were small, such as one that reads all of a tenant's streams for
+-- each element (measured with 1,500 streams: 1.9 ms, like this 0.05).
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_bitmapscan = off
@@ -52,6 +53,7 @@ declare
   v_now timestamptz;
   v_refused boolean;
   v_before bigint;
+  v_release record;
 begin
   if v_bound <> '' and v_bound <> p_tenant then
     raise exception 'this session is bound to tenant %, not %', v_bound, p_tenant
@@ -70,13 +72,15 @@ begin
     select c.nr::int, 'repeated', d.first_sequence, d.last_sequence, null::bigint,
       null::text, null::text, null::bigint
     from unnest(p_command) with ordinality as c(id, nr)
-      join weir.command_dedupe d on d.tenant = p_tenant and d.command = c.id;
+      cross join lateral (select * from weir.command_dedupe d
+        where d.tenant = p_tenant and d.command = c.id offset 0) d;
   v_refused := found;
   return query
     select s.nr, 'conflict', null::bigint, null::bigint, null::bigint,
       s.stream, null::text, coalesce(h.version, 0)
     from unnest(s_of, s_stream, s_expected) as s(nr, stream, expected)
-      left join weir.stream_head h on h.tenant = p_tenant and h.stream = s.stream
+      left join lateral (select * from weir.stream_head h
+        where h.tenant = p_tenant and h.stream = s.stream offset 0) h on true
     where s.expected <> coalesce(h.version, 0)
     order by s.nr, s.stream;
   v_refused := v_refused or found;
@@ -86,7 +90,8 @@ begin
       select c.nr, 'claimed', null::bigint, null::bigint, null::bigint,
         c.scope, c.key, null::bigint
       from unnest(c_of, c_scope, c_key, c_holder, c_rest_ms) as c(nr, scope, key, holder, rest_ms)
-        join weir.claim k on k.scope = c.scope and k.key = c.key
+        cross join lateral (select * from weir.claim k
+          where k.scope = c.scope and k.key = c.key offset 0) k
       where c.rest_ms is null
         and (k.tenant, coalesce(k.holder, k.last_holder)) <> (p_tenant, c.holder)
         and (k.holder is not null or k.rests_until > v_now)
@@ -132,11 +137,15 @@ begin
     on conflict (scope, key) do update set tenant = excluded.tenant, holder = excluded.holder,
       last_holder = null, released_at = null, rests_until = null;
     -- Letting go of what one does not hold changes nothing.
-    update weir.claim k set holder = null, last_holder = k.holder, released_at = v_now,
-      rests_until = v_now + c.rest_ms * interval '1 millisecond'
-    from unnest(c_scope, c_key, c_holder, c_rest_ms) as c(scope, key, holder, rest_ms)
-    where c.rest_ms is not null and k.scope = c.scope and k.key = c.key
-      and k.tenant = p_tenant and k.holder = c.holder;
+    for v_release in
+      select * from unnest(c_scope, c_key, c_holder, c_rest_ms) as c(scope, key, holder, rest_ms)
+      where c.rest_ms is not null
+    loop
+      update weir.claim k set holder = null, last_holder = k.holder, released_at = v_now,
+        rests_until = v_now + v_release.rest_ms * interval '1 millisecond'
+      where k.scope = v_release.scope and k.key = v_release.key
+        and k.tenant = p_tenant and k.holder = v_release.holder;
+    end loop;
   end if;
   return query select null::int, 'appended', v_before + 1, v_before + v_events,
     floor(extract(epoch from v_now) * 1000)::bigint, null::text, null::text, null::bigint;
