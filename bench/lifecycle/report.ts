@@ -54,7 +54,7 @@ const linesOf = (each: Comparison): readonly Line[] => [
   line(each, 'create to answer p99, ms', (at) => ofAnswers(at, 0.99)),
   line(each, 'deletions per second', ({ deletedPerSecond }) => deletedPerSecond),
   line(each, 'load average afterwards', ({ loadAverage }) => loadAverage),
-  line(each, 'addresses shown too early', ({ toAnswer, unanswered }) =>
+  line(each, 'Services that refused a first try', ({ toAnswer, unanswered }) =>
     toAnswer.length === 0 ? undefined : unanswered,
   ),
 ]

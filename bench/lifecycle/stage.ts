@@ -24,7 +24,7 @@ export interface Lived {
   readonly toAnswer: readonly number[]
   readonly perSecond: number
   readonly deletedPerSecond: number
-  /** Tries at an address that was shown in a status already and did not answer yet. */
+  /** Services whose first try after the status was refused or cut. */
   readonly unanswered: number
 }
 
@@ -62,7 +62,7 @@ export const openStage = async (kubeconfigFile: string): Promise<Stage> => {
   const ask = async (life: Life, address: string): Promise<void> => {
     const answered = await untilAnswered(address, port)
     life.answer = answered.at
-    unanswered += answered.failures
+    if (answered.failures > 0) unanswered += 1
   }
   const see = ({ type, object }: ServiceChange): void => {
     const life = lives.get(object.metadata.name)
