@@ -7,7 +7,7 @@ import type { Metrics, Trace } from '@weir/runtime'
 import { verifyIdentity, type Desk } from './desk.ts'
 import { createEndpointWatch, type EndpointWatch } from './endpoint-watch.ts'
 import { createNodeWatch, type NodeWatch } from './node-watch.ts'
-import { createPublisher } from './publisher.ts'
+import { createPublisher, type Publisher } from './publisher.ts'
 import { createServiceWatch, type ServiceWatch } from './service-watch.ts'
 
 export interface ClusterWatchPorts {
@@ -93,7 +93,10 @@ export const watchCluster = async (
           ),
           every(
             () => ports.againMs * (0.75 + ids.random() / 2),
-            () => publisher.again(),
+            async () => {
+              await forgetGone(store.observed, desk, publisher)
+              await publisher.again()
+            },
           ),
         ])
       } finally {
@@ -101,6 +104,18 @@ export const watchCluster = async (
       }
     },
   }
+}
+
+/** What was kept as gone need not be said again for ever: Services come and go, and memory is finite. */
+const forgetGone = async (
+  observed: ClusterWatchPorts['store']['observed'],
+  { known: { tenant, cluster } }: Desk,
+  publisher: Publisher,
+): Promise<void> => {
+  const at = { tenant, cluster: cluster.id, kind: 'service' } as const
+  const kept = await Promise.all(publisher.gone().map((key) => observed.get({ ...at, key })))
+  const over = kept.flatMap((seen) => (seen?.phase === 'gone' ? [seen.serviceUid] : []))
+  if (over.length > 0) publisher.forget(new Set(over))
 }
 
 /** Does work now and again until `signal` aborts. */

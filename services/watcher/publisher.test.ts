@@ -1,4 +1,11 @@
-import { clusterId, observation, tenantId, type NodesObservation } from '@weir/contract'
+import {
+  clusterId,
+  loadBalancerIntent,
+  observation,
+  serviceUid,
+  tenantId,
+  type NodesObservation,
+} from '@weir/contract'
 import type { OutgoingMessage } from '@weir/bus'
 import { silentLogger, systemClock, systemIds, type Clock } from '@weir/kernel'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -38,6 +45,46 @@ test('what has not changed is not said again, and everything is when asked for',
   expect(sent).toHaveLength(1)
   await publisher.again()
   expect(sent).toHaveLength(2)
+})
+
+test('what is gone is said again until it is known, and then no more', async () => {
+  const { sent, publisher } = start()
+  const uid = serviceUid.parse('22222222-2222-4222-8222-222222222222')
+  const { tenant, cluster } = nodes()
+  const service: Sighting = {
+    kind: 'service',
+    tenant,
+    cluster,
+    serviceUid: uid,
+    namespace: 'default',
+    name: 'web',
+    phase: 'present',
+    intent: loadBalancerIntent.parse({
+      ports: [],
+      externalTrafficPolicy: 'Cluster',
+      healthCheckNodePort: null,
+      sourceRanges: [],
+      sessionAffinity: { kind: 'None' },
+      ipFamilies: ['IPv4'],
+      requestedAddress: null,
+      requestedPool: null,
+      proxyProtocol: 'none',
+      invalid: [],
+    }),
+  }
+  await publisher.publish(nodes('a'))
+  await publisher.publish(service)
+  await publisher.publish({ kind: 'endpoints', tenant, cluster, serviceUid: uid, readyByNode: {} })
+  expect(publisher.gone()).toEqual([])
+  await publisher.publish({ ...service, phase: 'gone' })
+  expect(publisher.gone()).toEqual([uid])
+  sent.length = 0
+  await publisher.again()
+  expect(sent).toHaveLength(3)
+  publisher.forget(new Set([uid]))
+  sent.length = 0
+  await publisher.again()
+  expect(sent.map(({ kind }) => kind)).toEqual(['nodes'])
 })
 
 test('only the newest of what waits for a bus that is away is published', async () => {

@@ -1,4 +1,10 @@
-import { hashOf, observationFacts, observationSubject, type Observation } from '@weir/contract'
+import {
+  hashOf,
+  observationFacts,
+  observationSubject,
+  type Observation,
+  type ServiceUid,
+} from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 
@@ -18,6 +24,10 @@ export interface Publisher {
   publish(seen: Sighting): Promise<void>
   /** Publishes everything again, since the bus may have lost it. */
   again(): Promise<void>
+  /** Services that were last said to be gone. */
+  gone(): readonly ServiceUid[]
+  /** Says nothing of these Services any more: whoever must know that they are gone knows. */
+  forget(services: ReadonlySet<ServiceUid>): void
   /** Publishes until `signal` aborts; what still waits then is given up, so that nobody waits for it. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -95,6 +105,15 @@ export const createPublisher = (ports: PublisherPorts): Publisher => {
       for (const { seen } of last.values())
         if (!waiting.has(observationSubject(seen))) void enqueue(seen)
       await Promise.all([...waiting.values()].map(({ done }) => done.promise))
+    },
+    gone: () =>
+      [...last.values()].flatMap(({ seen }) =>
+        seen.kind === 'service' && seen.phase === 'gone' ? [seen.serviceUid] : [],
+      ),
+    forget: (services) => {
+      for (const [subject, { seen }] of last) {
+        if (seen.kind !== 'nodes' && services.has(seen.serviceUid)) last.delete(subject)
+      }
     },
     run: async (signal) => {
       signal.addEventListener('abort', () => wake(), { once: true })
