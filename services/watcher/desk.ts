@@ -16,7 +16,7 @@ import {
   type KeyedQueue,
   type Logger,
 } from '@weir/kernel'
-import type { KnownCluster, Registry } from './registry.ts'
+import { clusterName, type KnownCluster, type Registry } from './registry.ts'
 import { createServiceCache, type ServiceCache } from './service-cache.ts'
 
 /** Everything that one process needs to work on one cluster. */
@@ -45,7 +45,7 @@ export interface Desks {
   /** Desks that are open, for whoever looks for a Service by its UID alone. */
   open(): readonly Desk[]
   /** Closes the desk, so that the next use reads settings and credentials afresh. */
-  close(id: ClusterId): Promise<void>
+  close(tenant: TenantId, id: ClusterId): Promise<void>
   closeAll(): Promise<void>
 }
 
@@ -59,8 +59,8 @@ export interface DesksPorts {
 }
 
 export const createDesks = (ports: DesksPorts): Desks => {
-  const desks = new Map<ClusterId, Promise<Desk | undefined>>()
-  const opened = new Map<ClusterId, Desk>()
+  const desks = new Map<string, Promise<Desk | undefined>>()
+  const opened = new Map<string, Desk>()
 
   const make = async (tenant: TenantId, id: ClusterId): Promise<Desk | undefined> => {
     const known = await ports.registry.find(tenant, id)
@@ -74,30 +74,31 @@ export const createDesks = (ports: DesksPorts): Desks => {
       throw error
     }
     const desk = outfit(ports, known, connection)
-    opened.set(id, desk)
+    opened.set(clusterName(tenant, id), desk)
     return desk
   }
 
-  const close = async (id: ClusterId): Promise<void> => {
-    const desk = opened.get(id)
-    desks.delete(id)
-    opened.delete(id)
+  const close = async (name: string): Promise<void> => {
+    const desk = opened.get(name)
+    desks.delete(name)
+    opened.delete(name)
     await desk?.connection.close()
   }
 
   return {
     at: (tenant, id) => {
-      const present = desks.get(id)
+      const name = clusterName(tenant, id)
+      const present = desks.get(name)
       if (present !== undefined) return present
       const made = make(tenant, id)
-      desks.set(id, made)
+      desks.set(name, made)
       // Neither a failure nor an absence is remembered: the next one looks again.
-      const forget = (): void => void desks.delete(id)
+      const forget = (): void => void desks.delete(name)
       made.then((desk) => desk ?? forget(), forget)
       return made
     },
     open: () => [...opened.values()],
-    close,
+    close: (tenant, id) => close(clusterName(tenant, id)),
     closeAll: async () => void (await Promise.all([...opened.keys()].map(close))),
   }
 }

@@ -8,7 +8,7 @@ import { watchCluster, type ClusterWatch } from './cluster-watch.ts'
 import { createDesks } from './desk.ts'
 import { createHolding } from './holding.ts'
 import { createReconcile, keysOf } from './reconcile.ts'
-import { createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
+import { clusterName, createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
 
 export { consumer } from './reconcile.ts'
 
@@ -57,17 +57,18 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
   const watch = async (known: KnownCluster, fence: number, signal: AbortSignal): Promise<void> => {
     const { tenant, cluster } = known
     // A desk of before may have older settings, and a cache that nobody fed meanwhile.
-    await desks.close(cluster.id)
+    await desks.close(tenant, cluster.id)
     const desk = await desks.at(tenant, cluster.id)
     if (desk === undefined) return
     const watching = await watchCluster({ againMs: 60_000, ...ports }, desk, fence)
-    watches.set(cluster.id, watching)
+    const name = clusterName(tenant, cluster.id)
+    watches.set(name, watching)
     logger.info({ tenant, cluster: cluster.id, fence }, 'watching a cluster')
     try {
       await watching.run(signal)
     } finally {
-      watches.delete(cluster.id)
-      await desks.close(cluster.id)
+      watches.delete(name)
+      await desks.close(tenant, cluster.id)
       logger.info({ tenant, cluster: cluster.id }, 'no longer watching a cluster')
     }
   }
@@ -95,8 +96,8 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
       await desks.closeAll()
     },
     watching: () =>
-      [...watches].map(([cluster, at]) => ({
-        cluster,
+      [...watches].map(([name, at]) => ({
+        cluster: name.slice(name.indexOf('/') + 1),
         staleMs: at.staleMs(),
         synced: at.synced(),
       })),

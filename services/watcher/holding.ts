@@ -1,7 +1,6 @@
 import type { Leases } from '@weir/eventlog'
 import { explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
-import type { ClusterId } from '@weir/contract'
-import type { KnownCluster } from './registry.ts'
+import { clusterName, type KnownCluster } from './registry.ts'
 
 /**
  * Decides which clusters this process watches: each cluster is watched by the one process that holds its
@@ -12,7 +11,6 @@ export interface Holding {
   run(signal: AbortSignal): Promise<void>
   /** Looks at once, such as after news of a cluster. */
   wake(): void
-  held(): readonly ClusterId[]
 }
 
 export interface HoldingPorts {
@@ -33,6 +31,7 @@ export interface HoldingPorts {
 const readEveryMs = 15_000
 
 interface Held {
+  readonly lease: string
   readonly version: number
   readonly stop: AbortController
   readonly ended: Promise<void>
@@ -40,17 +39,22 @@ interface Held {
   until: number
 }
 
+const nameOf = ({ tenant, cluster }: KnownCluster): string => clusterName(tenant, cluster.id)
+/** One lease for all tenants that name the cluster: its fence goes on from whoever held it before. */
+const leaseOf = ({ cluster }: KnownCluster): string => `cluster-${cluster.id}`
+
 export const createHolding = (ports: HoldingPorts): Holding => {
   const { leases, holder, clock, ids, logger, leaseMs = 6_000 } = ports
-  const held = new Map<ClusterId, Held>()
+  const held = new Map<string, Held>()
   let nap = new AbortController()
   let clusters: readonly KnownCluster[] = []
   let readAgainAt = -Infinity
 
   const begin = (known: KnownCluster, fence: number, until: number): void => {
-    const { id } = known.cluster
+    const name = nameOf(known)
     const stop = new AbortController()
     const entry: Held = {
+      lease: leaseOf(known),
       version: known.version,
       stop,
       isOver: false,
@@ -58,37 +62,42 @@ export const createHolding = (ports: HoldingPorts): Holding => {
       ended: ports
         .watch(known, fence, stop.signal)
         .catch((error: unknown) =>
-          logger.warn({ cluster: id, problem: explainError(error) }, 'cannot watch a cluster now'),
+          logger.warn(
+            { cluster: name, problem: explainError(error) },
+            'cannot watch a cluster now',
+          ),
         )
         .finally(() => (entry.isOver = true)),
     }
-    held.set(id, entry)
+    held.set(name, entry)
   }
 
-  const end = async (id: ClusterId): Promise<void> => {
-    const entry = held.get(id)
+  const end = async (name: string): Promise<void> => {
+    const entry = held.get(name)
     if (entry === undefined) return
     entry.stop.abort()
     await entry.ended
-    held.delete(id)
+    held.delete(name)
   }
 
   const renew = async (known: KnownCluster): Promise<void> => {
-    const { id } = known.cluster
-    const entry = held.get(id)
-    if (entry !== undefined && (entry.isOver || entry.version !== known.version)) await end(id)
+    const name = nameOf(known)
+    const entry = held.get(name)
+    if (entry !== undefined && (entry.isOver || entry.version !== known.version)) await end(name)
     const asked = clock.now()
-    const lease = await leases.take(`cluster-${id}`, holder, leaseMs)
-    if (lease === undefined) return end(id)
+    const lease = await leases.take(leaseOf(known), holder, leaseMs)
+    if (lease === undefined) return end(name)
     const until = asked + leaseMs
-    const present = held.get(id)
+    const present = held.get(name)
     if (present === undefined) begin(known, lease.fence, until)
     else present.until = until
   }
 
-  const letGo = async (id: ClusterId): Promise<void> => {
-    await end(id)
-    await leases.release(`cluster-${id}`, holder)
+  const letGo = async (name: string): Promise<void> => {
+    const lease = held.get(name)?.lease
+    await end(name)
+    if (lease === undefined || [...held.values()].some((other) => other.lease === lease)) return
+    await leases.release(lease, holder)
   }
 
   const round = async (): Promise<void> => {
@@ -97,12 +106,11 @@ export const createHolding = (ports: HoldingPorts): Holding => {
       clusters = (await ports.clusters()).filter(({ served }) => served)
     }
     for (const known of clusters) await renew(known)
-    const wanted = new Set(clusters.map(({ cluster }) => cluster.id))
-    for (const id of held.keys()) if (!wanted.has(id)) await letGo(id)
+    const wanted = new Set(clusters.map(nameOf))
+    for (const name of held.keys()) if (!wanted.has(name)) await letGo(name)
   }
 
   return {
-    held: () => [...held.keys()],
     wake: () => {
       readAgainAt = -Infinity
       nap.abort()
@@ -119,7 +127,7 @@ export const createHolding = (ports: HoldingPorts): Holding => {
           logger.warn({ problem: explainError(error) }, 'cannot look after leases, trying again')
         }
         // Whatever could not be renewed in time may be another's by now.
-        for (const [id, { until }] of held) if (clock.now() >= until) await end(id)
+        for (const [name, { until }] of held) if (clock.now() >= until) await end(name)
         if (!signal.aborted)
           await clock.sleep((leaseMs / 5) * (0.75 + ids.random() / 2), nap.signal)
       }

@@ -18,6 +18,12 @@ export interface KnownCluster {
   readonly version: number
 }
 
+/**
+ * A cluster among those of all tenants: nothing keeps two tenants from naming the same one, and neither
+ * may come by the other's credentials or disturb its watch.
+ */
+export const clusterName = (tenant: TenantId, id: ClusterId): string => `${tenant}/${id}`
+
 /** Finds clusters and opens their credentials. */
 export interface Registry {
   /** All clusters that have credentials. */

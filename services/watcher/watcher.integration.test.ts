@@ -1,8 +1,7 @@
 import { event } from '@weir/contract'
-import { OperatingError } from '@weir/kernel'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { eventually } from '@weir/testing'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   absent,
   allocate,
@@ -273,42 +272,5 @@ describe('a list that lies', () => {
     await rig.connect()
     await until(() => expect(rig.received.length).toBeGreaterThan(0))
     expect(rig.received.every(({ cluster }) => cluster === rig.cluster)).toBe(true)
-  })
-})
-
-describe('a crash', () => {
-  test('between the status and its record is made up for', async () => {
-    await rig.connect()
-    const crash = await rig.watch()
-    const uid = await createService(rig.kube, 'web')
-    await until(() => expect(rig.phases(uid)).toContain('present'))
-    await allocate(rig, uid, '198.51.100.7')
-    await crash()
-    const ingress = [{ ip: '198.51.100.7', ipMode: 'Proxy' }]
-    await patchService(rig.kube, 'web', { status: { loadBalancer: { ingress } } }, '/status')
-    await program(rig, uid, '198.51.100.7')
-    await rig.watch()
-    await until(async () => expect(typesOf(await rig.story(uid))).toContain('StatusPublished'))
-  })
-
-  test('after the finalizer and before its record is made up for', async () => {
-    await rig.connect()
-    const uid = await createService(rig.kube, 'web')
-    const finalizers = [cleanupFinalizer, sharedFinalizer]
-    await patchService(rig.kube, 'web', { metadata: { finalizers } })
-    await rig.watch()
-    await until(() => expect(rig.phases(uid)).toContain('present'))
-    await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
-  })
-
-  test('of the finalizer, when the log was away, is made up for without a restart', async () => {
-    const append = vi.spyOn(rig.store.log, 'append')
-    await rig.connect()
-    await rig.watch()
-    append.mockRejectedValueOnce(new OperatingError('the log is away'))
-    const uid = await createService(rig.kube, 'web')
-    await until(() => expect(rig.phases(uid)).toContain('present'))
-    await expect(append.mock.results.at(-1)?.value).rejects.toThrow('the log is away')
-    await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
   })
 })
