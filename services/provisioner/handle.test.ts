@@ -119,6 +119,31 @@ describe('a change', () => {
     expect(moved?.data).toMatchObject({ cause: 'nodes', generation: 2 })
   })
 
+  test('of the nodes shortly after another is not missed for what was read between the two', async () => {
+    const world = await born(createWorld())
+    await seeService(world)
+    const { work } = world.store
+    const workOnce = async (): Promise<void> => {
+      const at = { consumer: 'provisioner', worker: 'w', limit: 10, leaseMs: 30_000 }
+      for (const item of await work.claim(at)) {
+        await work.done(item, (await world.provisioner().reconcile(item)).againInMs)
+      }
+    }
+    await world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12', c: '127.0.0.13' })
+    await workOnce()
+    world.advance(400)
+    await work.mark('provisioner', tenant, [web])
+    await workOnce()
+    world.advance(50)
+    await world.seeNodes({ a: '127.0.0.11' })
+    await workOnce()
+    world.advance(60)
+    await workOnce()
+    await workOnce()
+    await world.settle()
+    expect(targets(world)).toEqual(['a 127.0.0.11 1'])
+  })
+
   test('of the pods moves the weights under Local', async () => {
     const world = createWorld()
     const local = { externalTrafficPolicy: 'Local', healthCheckNodePort: 31_000 as never } as const

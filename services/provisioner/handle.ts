@@ -171,25 +171,40 @@ const waitOf =
     }
   }
 
+/** Changes of a cluster that go on without a pause wait together no longer than this. */
+const fanOutMostMs = 2000
+
 /**
  * Turns one change of a cluster into work for each Service that it has. Changes that come close together
- * become one, and no sooner than every process has forgotten the facts of before.
+ * become one, and no sooner than every process has forgotten the facts from before the last of them.
  */
 const createFanOut = ({ store, clock }: ProvisionerPorts) => {
-  const firstSeen = new Map<string, number>()
+  const waiting = new Map<string, { readonly first: number; last: number; mark: number }>()
   const debounceMs = 2 * clusterFactsAgeMs
-  return async ({ tenant, key }: WorkItem): Promise<{ readonly againInMs?: number }> => {
+  const waitingFor = (name: string, mark: number) => {
+    const now = clock.now()
+    const known = waiting.get(name)
+    // What waited here before may have been done by another process: that is over.
+    if (known === undefined || now - known.last > fanOutMostMs) {
+      const fresh = { first: now, last: now, mark }
+      waiting.set(name, fresh)
+      return fresh
+    }
+    if (known.mark !== mark) known.last = now
+    known.mark = mark
+    return known
+  }
+  return async ({ tenant, key, mark }: WorkItem): Promise<{ readonly againInMs?: number }> => {
     const name = `${tenant}/${key}`
-    const since = firstSeen.get(name) ?? clock.now()
-    firstSeen.set(name, since)
-    const left = since + debounceMs - clock.now()
+    const { first, last } = waitingFor(name, mark)
+    const left = Math.min(last + debounceMs, first + fanOutMostMs) - clock.now()
     if (left > 0) return { againInMs: left }
     const cluster = clusterId.parse(key.slice(clusterPrefix.length))
     const services = await store.observed.list({ tenant, cluster, kind: 'service' })
     const present = services.filter(({ phase }) => phase === 'present')
     const keys = present.map(({ serviceUid }) => serviceUid)
     if (keys.length > 0) await store.work.mark(consumer, tenant, keys)
-    firstSeen.delete(name)
+    waiting.delete(name)
     return {}
   }
 }
