@@ -1,10 +1,11 @@
-import { tenantId } from '@weir/contract'
+import { event, streamOf, tenantId } from '@weir/contract'
 import { silentLogger, systemClock } from '@weir/kernel'
 import { withLoopback } from '@weir/kube'
+import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDesks } from './desk.ts'
 import { createRegistry } from './registry.ts'
-import { acme, startRig, type Rig } from './rig/rig.ts'
+import { acme, append, createService, getService, startRig, type Rig } from './rig/rig.ts'
 
 let rig: Rig
 beforeEach(async () => {
@@ -20,4 +21,17 @@ test("is read with nobody else's credentials, though another tenant names the sa
   expect(await desks.at(acme, rig.cluster)).toBeDefined()
   expect(await desks.at(tenantId.parse('evil'), rig.cluster)).toBeUndefined()
   await desks.closeAll()
+})
+
+test('a cluster that leaves keeps no finalizer of ours, also where nothing was ever made', async () => {
+  await rig.connect()
+  await rig.watch()
+  const uid = await createService(rig.kube, 'web')
+  await eventually(() => rig.phases(uid).includes('present'))
+  const left = event('ClusterDeregistered', { id: rig.cluster })
+  await append(rig.store, streamOf('cluster', rig.cluster), rig.cluster, [left])
+  await eventually(async () => {
+    const { metadata } = await getService(rig.kube, 'web')
+    return (metadata.finalizers ?? []).length === 0
+  })
 })

@@ -1,5 +1,5 @@
 import type { Bus } from '@weir/bus'
-import type { RecordedEvent } from '@weir/contract'
+import { clusterId, type ClusterId, type RecordedEvent, type TenantId } from '@weir/contract'
 import type { Store, WorkItem } from '@weir/eventlog'
 import type { Clock, Ids, Logger } from '@weir/kernel'
 import type { AddressPolicy, ReflectorMetrics, ReflectorTiming } from '@weir/kube'
@@ -7,7 +7,7 @@ import type { Metrics, Trace } from '@weir/runtime'
 import { watchCluster, type ClusterWatch } from './cluster-watch.ts'
 import { createDesks } from './desk.ts'
 import { createHolding } from './holding.ts'
-import { createReconcile, keysOf } from './reconcile.ts'
+import { consumer, createReconcile, keysOf } from './reconcile.ts'
 import { clusterName, createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
 
 export { consumer } from './reconcile.ts'
@@ -73,6 +73,21 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     }
   }
 
+  /** Whatever was seen in a cluster that is served no longer is looked at: our finalizers must go. */
+  const leave = async (
+    tenant: TenantId,
+    cluster: ClusterId,
+  ): Promise<{ readonly againInMs?: number }> => {
+    if ((await registry.find(tenant, cluster))?.served !== false) return {}
+    // A watch that has not ended yet would put them on again.
+    if (watches.has(clusterName(tenant, cluster))) return { againInMs: 200 }
+    const seen = await store.observed.list({ tenant, cluster, kind: 'service' })
+    const there = seen.filter(({ phase }) => phase !== 'gone')
+    const keys = there.map(({ serviceUid }) => serviceUid)
+    await store.work.mark(consumer, tenant, keys)
+    return {}
+  }
+
   const holding = createHolding({
     leases: store.leases,
     holder: `watcher/${ids.uuid()}`,
@@ -89,7 +104,7 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     reconcile: async (item) => {
       if (!item.key.startsWith('cluster-')) return reconcile(item)
       holding.wake()
-      return {}
+      return leave(item.tenant, clusterId.parse(item.key.slice('cluster-'.length)))
     },
     run: async (signal) => {
       await holding.run(signal)

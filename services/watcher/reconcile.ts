@@ -13,7 +13,7 @@ import type { SeenService, ServiceRef, Written } from '@weir/kube'
 import type { Metrics, Trace } from '@weir/runtime'
 import { announcements } from './domain/announce.ts'
 import { decide, type Plan, type Write } from './domain/decide.ts'
-import { foldStory, type Story } from './domain/fold.ts'
+import { foldStory, type Home, type Story } from './domain/fold.ts'
 import type { Registry } from './registry.ts'
 import { shownText, type Desk, type Desks } from './desk.ts'
 
@@ -23,7 +23,7 @@ export const consumer = 'watcher'
 export interface ReconcilePorts {
   readonly store: Pick<Store, 'log' | 'observed'>
   readonly desks: Desks
-  readonly registry: Pick<Registry, 'find'>
+  readonly registry: Pick<Registry, 'find' | 'list'>
   readonly clock: Clock
   readonly logger: Logger
   readonly trace: Pick<Trace, 'span'>
@@ -60,9 +60,19 @@ const leftAttempts = 10
 export const createReconcile = (ports: ReconcilePorts) => {
   const { store, desks, logger } = ports
 
-  const deskOf = async (tenant: TenantId, uid: ServiceUid, story: Story) => {
-    if (story.home !== undefined) return desks.at(tenant, story.home.cluster)
-    return desks.open().find(({ cache, known }) => known.tenant === tenant && cache.get(uid))
+  /** Where a Service is that was never asked for: in a cluster watched here, or where it was seen. */
+  const whereSeen = async (tenant: TenantId, uid: ServiceUid): Promise<Home | undefined> => {
+    for (const { cache, known } of desks.open()) {
+      const seen = known.tenant === tenant ? cache.get(uid) : undefined
+      if (seen !== undefined) return { ...seen, cluster: known.cluster.id }
+    }
+    const own = (await ports.registry.list()).filter((known) => known.tenant === tenant)
+    for (const { cluster } of own) {
+      const at = { tenant, cluster: cluster.id, kind: 'service', key: uid } as const
+      const seen = await store.observed.get(at)
+      if (seen !== undefined && seen.phase !== 'gone') return seen
+    }
+    return undefined
   }
 
   return async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
@@ -70,16 +80,16 @@ export const createReconcile = (ports: ReconcilePorts) => {
     const uid = serviceUid.parse(item.key)
     const events = await store.log.story(tenant, uid)
     const story = foldStory(events)
-    const desk = await deskOf(tenant, uid, story).catch((error: unknown) =>
-      giveUpOnLeft(ports, item, story, error),
-    )
-    if (desk === undefined) return {}
-    const cached = desk.cache.get(uid)
-    const home = cached ?? story.home
+    const home = story.home ?? (await whereSeen(tenant, uid))
     if (home === undefined) return {}
-    const at: ServiceRef = { uid, namespace: home.namespace, name: home.name }
+    const desk = await desks
+      .at(tenant, home.cluster)
+      .catch((error: unknown) => giveUpOnLeft(ports, item, home, error))
+    if (desk === undefined) return {}
+    const { namespace, name } = desk.cache.get(uid) ?? home
+    const at: ServiceRef = { uid, namespace, name }
     const parent = events.findLast((event) => keysOf(event).length > 0)
-    const work: Work = { ports, desk, at, tenant }
+    const work: Work = { ports, desk, at, tenant, served: await isServed(ports, desk, story) }
     return desk.queue.run(uid, () =>
       ports.trace.span(
         'write service',
@@ -104,12 +114,22 @@ export const createReconcile = (ports: ReconcilePorts) => {
 const giveUpOnLeft = async (
   { registry, logger }: ReconcilePorts,
   { tenant, key, attempts }: WorkItem,
-  story: Story,
+  home: Home,
   error: unknown,
 ): Promise<undefined> => {
-  const known = story.home && (await registry.find(tenant, story.home.cluster))
+  const known = await registry.find(tenant, home.cluster)
   if (known?.served !== false || attempts < leftAttempts) throw error
   logger.warn({ tenant, service: key, error }, 'its cluster is gone; finalizers may be left there')
+}
+
+/** A desk may have been opened before its cluster left, so where it counts the log is asked. */
+const isServed = async (
+  { registry }: ReconcilePorts,
+  { known }: Desk,
+  { life }: Story,
+): Promise<boolean> => {
+  if (life !== undefined && !life.releasing) return known.served
+  return (await registry.find(known.tenant, known.cluster.id))?.served ?? false
 }
 
 interface Work {
@@ -117,6 +137,7 @@ interface Work {
   readonly desk: Desk
   readonly at: ServiceRef
   readonly tenant: TenantId
+  readonly served: boolean
 }
 
 interface Settled {
@@ -133,7 +154,7 @@ const settle = async (work: Work, story: Story, traceparent: string): Promise<Se
     const plan = decide({
       story,
       seen,
-      served: desk.known.served,
+      served: work.served,
       leavingIsKnown: await isLeavingKnown(work, story, seen),
       now: ports.clock.now(),
     })
@@ -181,13 +202,13 @@ const refused = ({ ports, at }: Work, problem: string): Settled => {
 }
 
 const isLeavingKnown = async (
-  { ports, desk, at, tenant }: Work,
+  { ports, desk, at, tenant, served }: Work,
   story: Story,
   seen: SeenService | undefined,
 ): Promise<boolean> => {
-  const leaving = seen !== undefined && (seen.deleting || !seen.wanted || !desk.known.served)
+  const leaving = seen !== undefined && (seen.deleting || !seen.wanted || !served)
   if (!leaving || story.life !== undefined || !seen.held) return false
-  if (!desk.known.served) return true
+  if (!served) return true
   const cluster: ClusterId = desk.known.cluster.id
   const key = { tenant, cluster, kind: 'service', key: at.uid } as const
   const kept = await ports.store.observed.get(key)
