@@ -75,7 +75,7 @@ export type AppendOutcome =
   | { readonly status: 'claimed'; readonly scope: ClaimScope; readonly key: string }
 
 /**
- * What a claim is about: `address` keys are IP addresses, `frontend` keys are `IP/PROTOCOL/PORT`.
+ * What a claim is about: `address` keys are IP addresses, `frontend` keys are `IP:PORT/PROTOCOL`.
  * Claims are exclusive over all tenants; the unique row decides, whoever asked first.
  */
 export type ClaimScope = 'address' | 'frontend'

@@ -49,7 +49,3 @@ export interface HollowNode {
   pauseProxy(): Promise<void>
   resumeProxy(): Promise<void>
 }
-
-/** A dual to `MiniclusterOptions.nodes` for callers that do not care where the nodes are. */
-export const threeNodes = (network: string): HollowNodeSpec[] =>
-  [1, 2, 3].map((n) => ({ name: `node-${n}`, address: `${network}.${n}` }))
