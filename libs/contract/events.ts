@@ -35,14 +35,23 @@ export const event = <T extends EventType>(
 ): Extract<DomainEvent, { type: T }> => ({ type, data }) as Extract<DomainEvent, { type: T }>
 
 /** Categories of streams, the part of a stream's name before its first dash. */
-export const streamCategory = z.enum(['lb', 'resource', 'status', 'pool', 'cluster', 'tenant'])
+export const streamCategory = z.enum([
+  'lb',
+  'resource',
+  'status',
+  'pool',
+  'cluster',
+  'tenant',
+  'driver',
+  'cleanup',
+])
 export type StreamCategory = z.infer<typeof streamCategory>
 
 /** A stream's name: `CATEGORY-ID`. */
 export const streamId = z
   .string()
   .max(200)
-  .regex(/^(lb|resource|status|pool|cluster|tenant)-[a-z0-9-]+$/)
+  .regex(/^(lb|resource|status|pool|cluster|tenant|driver|cleanup)-[a-z0-9-]+$/)
   .brand('StreamId')
 export type StreamId = z.infer<typeof streamId>
 

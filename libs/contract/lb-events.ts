@@ -12,7 +12,13 @@ export const lease = z.object({ ip: ipAddress, pool: poolName })
 export type Lease = z.infer<typeof lease>
 
 /** Why this address: the rule that chose it. */
-export const choiceReason = z.enum(['requested', 'sticky', 'never-used', 'released-longest-ago'])
+export const choiceReason = z.enum([
+  'requested',
+  'sticky',
+  'never-used',
+  'released-longest-ago',
+  'provider',
+])
 
 export const lbEvents = {
   /** A Service wants a load balancer. Emitted by the allocator; everything else follows from it. */
@@ -39,11 +45,12 @@ export const lbEvents = {
 
   /**
    * Addresses and frontends are held for this load balancer and nobody else. Emitted by the
-   * allocator, in the transaction that takes the rows; lists everything held from now on.
+   * allocator, in the transaction that takes the rows; lists everything held from now on. Nothing is
+   * held, and the choice is `provider`, where the driver's provider gives the address itself.
    */
   FrontendsAllocated: z.object({
-    leases: z.array(lease).min(1),
-    frontends: z.array(frontend).min(1),
+    leases: z.array(lease),
+    frontends: z.array(frontend),
     choice: choiceReason,
     /** Pools that were open to the choice, in the order they were tried. */
     considered: z.array(poolName),
@@ -81,6 +88,16 @@ export const lbEvents = {
   IntentInvalid: z.object({
     intentHash: hash,
     problems: z.array(z.object({ field: z.string(), problem: z.string() })).min(1),
+  }),
+
+  /**
+   * Another driver serves from now on. Emitted by the allocator; the provisioner makes the new resource
+   * before it removes the old one. Begins a new epoch.
+   */
+  DriverChanged: z.object({
+    from: driverName,
+    to: driverName,
+    cause: z.enum(['cluster-default', 'load-balancer-class']),
   }),
 
   /** The load balancer must go. Emitted by the allocator; the provisioner removes the resource. */

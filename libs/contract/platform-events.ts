@@ -1,4 +1,5 @@
-// Events of the streams `pool-<name>`, `cluster-<id>` and `tenant-<id>`, written by the api: acts of people.
+// Events of the streams `pool-<name>`, `cluster-<id>`, `tenant-<id>`, `driver-<name>` and `cleanup-<scope>`:
+// acts of people, written by the api; gc may stop itself.
 import { z } from 'zod'
 import { clusterId, driverName, poolName, tenantId } from './ids.ts'
 import { cidr, familyOf, ipAddress, toInteger } from './net.ts'
@@ -49,6 +50,19 @@ export const cluster = z.object({
 })
 export type Cluster = z.infer<typeof cluster>
 
+/** A provider account that load balancers can be made in, without its credentials. */
+export const driverAccount = z.object({
+  name: driverName,
+  kind: z.enum(['octavia', 'aws-nlb']),
+  /** The tenant whose clusters may use it; null for every tenant of the platform. */
+  tenant: tenantId.nullable(),
+  /** The account or project id that the credentials must turn out to be; anything else is refused. */
+  account: z.string().min(1).max(100),
+  /** What the kind of driver needs to know, checked by the driver's own schema; never a secret. */
+  settings: z.record(z.string().max(100), z.json()),
+})
+export type DriverAccount = z.infer<typeof driverAccount>
+
 export const platformEvents = {
   /** A pool exists. Emitted by the api in the platform's log; the allocator chooses from it. */
   PoolCreated: z.object({ pool }),
@@ -73,4 +87,22 @@ export const platformEvents = {
 
   /** A cluster is served no longer and everything made for it must go. Emitted by the api. */
   ClusterDeregistered: z.object({ id: clusterId }),
+
+  /** A driver can be used from now on, or with these settings. Emitted by the api, in the platform's log. */
+  DriverConfigured: z.object({ driver: driverAccount }),
+
+  /** A driver makes nothing new; what it made is still observed and removed. Emitted by the api. */
+  DriverRemoved: z.object({ name: driverName }),
+
+  /** gc may delete orphans from now on: a new installation only observes. Emitted by the api. */
+  CleanupApproved: z.object({}),
+
+  /** gc only observes again. Emitted by the api, or by gc itself when its breaker opens. */
+  CleanupSuspended: z.object({ why: z.string().max(500) }),
+
+  /** Nothing of this tenant is deleted by gc. Emitted by the api. */
+  CleanupPaused: z.object({ tenant: tenantId, why: z.string().max(500) }),
+
+  /** gc treats this tenant like all others again. Emitted by the api. */
+  CleanupResumed: z.object({ tenant: tenantId }),
 } as const

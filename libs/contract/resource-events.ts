@@ -7,6 +7,17 @@ import { desiredResource, ingress, target } from './resource.ts'
 
 const position = { key: resourceKey, epoch: z.int().min(1), generation: z.int().min(1) }
 
+/** One thing of an inventory: a load balancer, or a part of one that outlived it. */
+const orphan = {
+  key: resourceKey,
+  epoch: z.int().min(1),
+  driver: driverName,
+  /** The provider's word for what it is: `load balancer`, `target group`, `floating IP`. */
+  kind: z.string().max(50),
+  /** The provider's own name for it. */
+  ref: z.string().max(500),
+}
+
 export const resourceEvents = {
   /**
    * A provider is about to be told to make or change this. Emitted by the provisioner before the
@@ -17,6 +28,18 @@ export const resourceEvents = {
     driver: driverName,
     externalName: z.string(),
     desired: desiredResource,
+  }),
+
+  /**
+   * The provider took an order and works on it by itself. Emitted by the provisioner; whoever comes
+   * next asks about `token` instead of beginning again, and the time of this event says since when.
+   */
+  OperationStarted: z.object({
+    ...position,
+    /** The driver's own name for the operation; means nothing to anybody else. */
+    token: z.string().min(1).max(500),
+    /** What is under way, for people: `create load balancer weir-...`. */
+    what: z.string().max(200),
   }),
 
   /** The provider was read back and is as intended. Emitted by the provisioner; status may be written. */
@@ -54,7 +77,7 @@ export const resourceEvents = {
   ResourceDeleteIntended: z.object({
     key: resourceKey,
     epoch: z.int().min(1),
-    reason: z.enum(['released', 'orphan']),
+    reason: z.enum(['released', 'moved', 'orphan']),
     /** What proves that the reason to exist is gone. */
     evidence: z.string(),
   }),
@@ -68,6 +91,18 @@ export const resourceEvents = {
     epoch: z.int().min(0),
     confirmedBy: z.array(z.string()),
   }),
+
+  /**
+   * A complete inventory shows a thing with our marks whose reason to exist is gone. Emitted by gc at
+   * the first such scan: the grace runs from this event's time, by the log's clock.
+   */
+  OrphanCondemned: z.object({ ...orphan, evidence: z.string().max(500) }),
+
+  /** A condemned thing has a reason to exist again, or is not there any more. Emitted by gc. */
+  OrphanSpared: z.object({ ...orphan, why: z.string().max(500) }),
+
+  /** Two reads, apart in time, found the condemned thing absent. Emitted by gc after its delete. */
+  OrphanRemoved: z.object({ ...orphan, confirmedBy: z.array(z.string()) }),
 
   /** Ten attempts failed; the key is retried hourly and on any change. Emitted by the provisioner. */
   ReconcileParked: z.object({ key: resourceKey, attempts: z.int(), problem: z.string() }),

@@ -21,10 +21,15 @@ export const target = z.object({
   node: z.string().max(253),
   ip: ipAddress,
   weight: z.int().min(0).max(65_535),
+  /** The Node's `spec.providerID`, by which a cloud knows the machine. */
+  providerId: z.string().max(500).optional(),
 })
 export type Target = z.infer<typeof target>
 
-/** A frontend together with the node port that answers for it. */
+/**
+ * A frontend together with the node port that answers for it. The unspecified address (`0.0.0.0` or
+ * `::`) asks the provider for one of its own.
+ */
 export const resourceFrontend = z.object({ ip: ipAddress, protocol, port, nodePort: port })
 export type ResourceFrontend = z.infer<typeof resourceFrontend>
 
@@ -46,6 +51,8 @@ export const desiredResource = z.object({
    * `Cluster`, the Service's healthCheckNodePort under `Local`, whose answer carries the weight.
    */
   health: z.object({ port, path: z.string().startsWith('/'), weightFromHeader: z.boolean() }),
+  /** The address that the user asks a provider for by name, where the provider gives addresses. */
+  requestedAddress: ipAddress.optional(),
   sourceRanges: z.array(cidr).max(1000),
   affinity: sessionAffinity,
   proxyProtocol: z.enum(['none', 'v2']),
@@ -56,10 +63,18 @@ export type DesiredResource = z.infer<typeof desiredResource>
 export const desiredHash = (desired: DesiredResource): string =>
   hashOf({ ...desired, generation: 0 })
 
-/** One entry of `status.loadBalancer.ingress`. */
-export const ingress = z.object({
-  ip: ipAddress,
-  /** `Proxy` when the balancer ends the connection itself, `VIP` when packets reach the node as sent. */
-  ipMode: z.enum(['VIP', 'Proxy']),
-})
+/** One entry of `status.loadBalancer.ingress`: an address, or a name that clients must resolve. */
+export const ingress = z.union([
+  z.object({
+    ip: ipAddress,
+    /** `Proxy` when the balancer ends the connection itself, `VIP` when packets reach the node as sent. */
+    ipMode: z.enum(['VIP', 'Proxy']),
+  }),
+  z.object({
+    hostname: z
+      .string()
+      .max(253)
+      .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/),
+  }),
+])
 export type Ingress = z.infer<typeof ingress>

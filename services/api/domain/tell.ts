@@ -22,7 +22,9 @@ export const gistOf = (event: RecordedEvent): string => {
     case 'ResourceDrifted':
       return `found ${event.data.found}`
     case 'StatusPublished':
-      return event.data.ingress.map(({ ip, ipMode }) => `${ip} (${ipMode})`).join(', ')
+      return event.data.ingress
+        .map((at) => ('ip' in at ? `${at.ip} (${at.ipMode})` : at.hostname))
+        .join(', ')
     case 'ReasonPublished':
       return event.data.reason
     case 'ReleaseRequested':

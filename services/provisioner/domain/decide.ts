@@ -7,6 +7,7 @@ import {
   hashOf,
   type DesiredResource,
   type DomainEvent,
+  type Ingress,
   type OwnershipMarks,
   type Target,
 } from '@weir/contract'
@@ -33,10 +34,7 @@ export type Sight =
       readonly generation: number
       readonly hash: string
       readonly ready: boolean
-      readonly ingress: readonly {
-        ip: Wanted['frontends'][number]['ip']
-        ipMode: 'VIP' | 'Proxy'
-      }[]
+      readonly ingress: readonly Ingress[]
       readonly confirmedBy: readonly string[]
     }
   | { readonly status: 'unknown'; readonly problem: string }

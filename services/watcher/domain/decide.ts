@@ -212,5 +212,7 @@ const same = (a: SeenForDecision['ingress'], b: readonly Ingress[]): boolean =>
   a.length === b.length &&
   a.every((entry, index) => {
     const other = b[index]
-    return 'ip' in entry && entry.ip === other?.ip && entry.ipMode === other.ipMode
+    if (other === undefined) return false
+    if ('hostname' in other) return 'hostname' in entry && entry.hostname === other.hostname
+    return 'ip' in entry && entry.ip === other.ip && entry.ipMode === other.ipMode
   })
