@@ -87,11 +87,18 @@ test('every service serves numbers of its own', async () => {
     api: [/weir_relay_shards\{/, /weir_appends_total\{.*outcome="appended"/],
   }
   for (const service of services) {
-    const text = await metricsOf(service)
-    for (const pattern of own[service] ?? []) expect(text, service).toMatch(pattern)
+    // A number appears once the service has done the thing: gc's first cycle waits for its edges.
+    const text = await eventually(
+      async () => {
+        const said = await metricsOf(service)
+        for (const pattern of own[service] ?? []) expect(said, service).toMatch(pattern)
+        return said
+      },
+      { deadlineMs: 90_000 },
+    )
     expect(text, service).not.toMatch(/tenant="/)
   }
-})
+}, 120_000)
 
 const metricsOf = async (service: string): Promise<string> => {
   const log = readFileSync(join(platform.state, 'run', `${service}.log`), 'utf8')
