@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const everywhere = ['libs', 'services', 'cli', 'tools', 'e2e', 'bench']
+const everywhere = ['libs', 'services', 'cli', 'tools', 'e2e', 'sim', 'chaos', 'bench']
 const named = (suffix: string): string[] => everywhere.map((folder) => `${folder}/**/*${suffix}.ts`)
 
 /**

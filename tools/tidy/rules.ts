@@ -30,18 +30,15 @@ const worldLibs = [
 const joiningLibs = ['libs/backbone', 'libs/testing']
 const anyTest = ['libs/testing', 'libs/minicluster', 'libs/embedded']
 
+/** Folders that prove the whole and may look into every part of it. */
+const provers = ['e2e', 'sim', 'chaos', 'bench', 'tools']
+
 /** Who may import whom. */
 export const layerSlips = (file: SourceFile): Slip[] =>
   importsOf(file).flatMap(({ from, line }) => {
     const mine = unitOf(file.path)
     const theirs = unitOfImport(file.path, from)
-    if (
-      from.startsWith('.') &&
-      theirs !== mine &&
-      mine !== 'e2e' &&
-      mine !== 'bench' &&
-      mine !== 'tools'
-    ) {
+    if (from.startsWith('.') && theirs !== mine && !provers.includes(mine)) {
       return [slip(file, line, `${from} reaches into ${theirs}; import the package by its name`)]
     }
     if (theirs === mine || !/^(libs|services)\//.test(theirs)) return []
@@ -52,12 +49,12 @@ export const layerSlips = (file: SourceFile): Slip[] =>
 
 const mayImport = (path: string, mine: string, theirs: string): boolean => {
   if (isTest(path) && anyTest.includes(theirs)) return true
-  if (theirs.startsWith('services/')) return ['e2e', 'bench', 'tools'].includes(mine)
+  if (theirs.startsWith('services/')) return provers.includes(mine)
   if (pureLibs.includes(mine)) return false
   // The real control plane is three child processes, and those have one home.
   if (mine === 'libs/minicluster' && theirs === 'libs/embedded') return true
   if (worldLibs.includes(mine)) return pureLibs.includes(theirs)
-  if (theirs === 'libs/testing') return mine === 'e2e' || mine === 'bench'
+  if (theirs === 'libs/testing') return provers.includes(mine) && mine !== 'tools'
   if (joiningLibs.includes(mine)) return true
   if (path.includes('/domain/')) return pureLibs.includes(theirs)
   return true
@@ -132,7 +129,7 @@ const bans: readonly Ban[] = [
 
 /** Calls that have one home. Tests, benches and tools may look at a clock and at the environment. */
 export const banSlips = (file: SourceFile): Slip[] => {
-  if (isTest(file.path) || /^(tools|bench|e2e|libs\/testing)\//.test(file.path)) return []
+  if (isTest(file.path) || /^(tools|bench|e2e|sim|chaos|libs\/testing)\//.test(file.path)) return []
   return bans
     .filter(({ homes }) => !homes.some((home) => home.test(file.path)))
     .flatMap(({ pattern, instead }) =>

@@ -43,7 +43,7 @@ export const importsOf = ({ text }: SourceFile): Import[] =>
     typeOnly: match[1] !== undefined,
   }))
 
-/** The workspace a file belongs to: `libs/x`, `services/x`, `cli`, `tools`, `e2e`, `bench`. */
+/** The workspace a file belongs to: `libs/x`, `services/x`, `cli`, or a folder at the top. */
 export const unitOf = (path: string): string => {
   const [first = '', second = ''] = path.split('/')
   return first === 'libs' || first === 'services' ? `${first}/${second}` : first
