@@ -1,6 +1,7 @@
 import { desiredHash, type DesiredResource, type OwnershipMarks } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
 import { describe, expect, test } from 'vitest'
+import { remove, serve } from './carry-out.ts'
 import type { Driver, InventoryItem, Outcome } from './driver.ts'
 import { desiredOf } from './sample-desired.ts'
 
@@ -34,13 +35,13 @@ const as = (desired: DesiredResource) =>
   `${desired.marks.epoch}/${desired.generation} ${desiredHash(desired)}`
 
 const bringUp = async (rig: DriverRig, desired: DesiredResource): Promise<void> => {
-  const outcome = await rig.driver.apply(desired)
+  const outcome = await serve(rig.driver, desired)
   expect(['done', 'pending']).toContain(outcome.status)
   await rig.settle()
 }
 
 const takeDown = async (rig: DriverRig, marks: OwnershipMarks): Promise<void> => {
-  await rig.driver.remove(marks)
+  await remove(rig.driver, marks)
   await rig.settle()
 }
 
@@ -117,7 +118,7 @@ const lives = (make: () => Promise<DriverRig>): void => {
     const { marks } = desiredOf()
     await takeDown(rig, marks)
     await takeDown(rig, marks)
-    expect((await rig.driver.remove(marks)).status).toBe('done')
+    expect((await remove(rig.driver, marks)).status).toBe('done')
   })
 
   test('leaves its argument as it was', async () => {
@@ -130,10 +131,10 @@ const lives = (make: () => Promise<DriverRig>): void => {
 }
 
 const steps: readonly (readonly [string, (rig: DriverRig) => Promise<Outcome>])[] = [
-  ['create', (rig) => rig.driver.apply(desiredOf())],
-  ['change', (rig) => rig.driver.apply(desiredOf(1, { generation: 2, targets: [] }))],
-  ['delete', (rig) => rig.driver.remove(desiredOf().marks)],
-  ['create anew', (rig) => rig.driver.apply(desiredOf(1, { epoch: 2 }))],
+  ['create', (rig) => serve(rig.driver, desiredOf())],
+  ['change', (rig) => serve(rig.driver, desiredOf(1, { generation: 2, targets: [] }))],
+  ['delete', (rig) => remove(rig.driver, desiredOf().marks)],
+  ['create anew', (rig) => serve(rig.driver, desiredOf(1, { epoch: 2 }))],
 ]
 
 const faults = (make: () => Promise<DriverRig>): void => {
@@ -176,7 +177,7 @@ const faults = (make: () => Promise<DriverRig>): void => {
 
   test('two workers at once leave one resource', async () => {
     const rig = await make()
-    await Promise.all([rig.driver.apply(desiredOf()), rig.driver.apply(desiredOf())])
+    await Promise.all([serve(rig.driver, desiredOf()), serve(rig.driver, desiredOf())])
     await rig.settle()
     expect(there(rig)).toEqual([as(desiredOf())])
   })
@@ -186,9 +187,9 @@ const faults = (make: () => Promise<DriverRig>): void => {
     const newest = desiredOf(1, { epoch: 2, generation: 3 })
     await bringUp(rig, newest)
     const older = desiredOf(1, { epoch: 2, generation: 2, targets: [] })
-    expect(await rig.driver.apply(older)).toMatchObject({ status: 'superseded', generation: 3 })
+    expect(await serve(rig.driver, older)).toMatchObject({ status: 'superseded', generation: 3 })
     const earlier = desiredOf(1, { epoch: 1, generation: 9 })
-    expect(await rig.driver.apply(earlier)).toMatchObject({ status: 'superseded', epoch: 2 })
+    expect(await serve(rig.driver, earlier)).toMatchObject({ status: 'superseded', epoch: 2 })
     await rig.settle()
     expect(there(rig)).toEqual([as(newest)])
   })
@@ -220,18 +221,18 @@ const owners = (make: () => Promise<DriverRig>): void => {
     const rig = await make()
     const theirs = desiredOf(1, { installation: 'theirs' })
     await rig.plant(theirs)
-    expect(await rig.driver.apply(desiredOf())).toMatchObject({ capability: 'ownership' })
-    expect((await rig.driver.apply(theirs)).status).toBe('refused')
+    expect(await serve(rig.driver, desiredOf())).toMatchObject({ capability: 'ownership' })
+    expect((await serve(rig.driver, theirs)).status).toBe('refused')
     await takeDown(rig, desiredOf().marks)
     await takeDown(rig, theirs.marks)
     expect(there(rig)).toEqual([as(theirs)])
-    expect(await rig.driver.apply(desiredOf())).toMatchObject({ capability: 'ownership' })
+    expect(await serve(rig.driver, desiredOf())).toMatchObject({ capability: 'ownership' })
   })
 
   test('what it cannot do is refused by name, and nothing is made', async () => {
     const rig = await make()
     const sctp = desiredOf(1, { frontends: [{ ...frontendAt(80), protocol: 'SCTP' }] })
-    expect(await rig.driver.apply(sctp)).toMatchObject({
+    expect(await serve(rig.driver, sctp)).toMatchObject({
       status: 'refused',
       capability: 'protocols',
     })

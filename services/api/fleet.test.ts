@@ -1,5 +1,5 @@
 import { desiredResource, fleetName, installationId } from '@weir/contract'
-import { createMemoryDriver } from '@weir/drivers'
+import { createMemoryDriver, remove, serve } from '@weir/drivers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFleetReader, type Finding } from './fleet.ts'
 import { openApi, requested, said, type Api } from './rig/api.ts'
@@ -68,26 +68,26 @@ const findings = async (): Promise<readonly Finding[]> => {
 describe('the report', () => {
   test('has nothing to say of what must exist', async () => {
     await api.tell(service, requested(service, 'web'), intended)
-    await driver.apply(desired)
+    await serve(driver, desired)
     expect(await reader.report()).toEqual({ examined: 1, findings: [] })
   })
 
   test('names what outlived its Service, and whose it was', async () => {
     await api.tell(service, requested(service, 'web'), intended, releasing, released)
-    await driver.apply(desired)
+    await serve(driver, desired)
     expect(await findings()).toMatchObject([{ kind: 'orphan', tenant: 'acme', service }])
   })
 
   test('does not take an old list for the truth', async () => {
     await api.tell(service, requested(service, 'web'), intended, releasing, released)
-    await driver.apply(desired)
+    await serve(driver, desired)
     driver.freezeList(true)
-    await driver.remove(desired.marks)
+    await remove(driver, desired.marks)
     expect(await findings()).toEqual([])
   })
 
   test('tells what nobody intended from what is to be removed', async () => {
-    await driver.apply(desired)
+    await serve(driver, desired)
     const [found] = await findings()
     expect(found?.kind).toBe('no-intent')
     expect(found?.problem).toContain('never deleted by itself')
@@ -110,7 +110,7 @@ describe('the report', () => {
 
   test('is the same for two who ask at once', async () => {
     await api.tell(service, requested(service, 'web'), intended, releasing, released)
-    await driver.apply(desired)
+    await serve(driver, desired)
     const [one, other] = await Promise.all([findings(), findings()])
     expect(one).toHaveLength(1)
     expect(other).toEqual(one)

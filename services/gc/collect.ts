@@ -1,5 +1,5 @@
 import { event, streamOf, type DomainEvent, type OwnershipMarks } from '@weir/contract'
-import { classify, createLogFacts, type Driver, type ResourceRecord } from '@weir/drivers'
+import { carryOut, classify, createLogFacts, type Driver, type ResourceRecord } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
 
 export interface CollectPorts {
@@ -29,8 +29,8 @@ export const collect = async (ports: CollectPorts, marks: OwnershipMarks): Promi
     if (!intended) return false
   }
   // What the driver removes is fenced by the epoch: a later incarnation is never touched.
-  await driver.remove(marks)
-  const seen = await driver.observe(marks)
+  const { seen: after } = await carryOut(driver, { order: 'remove', marks })
+  const seen = after ?? (await driver.observe(marks))
   if (seen.status !== 'absent') return false
   const now = await readOrphan(ports, marks)
   // A life ends with one absence; of an incarnation that ended before, nothing more is said.
@@ -58,7 +58,7 @@ const readOrphan = async (
 ): Promise<KnownOrphan | undefined> => {
   const facts = createLogFacts()
   for (const said of await store.log.story(marks.tenant, marks.service)) facts.take(said)
-  const item = { ref: marks.key, marks, generation: 0 }
+  const item = { kind: '', ref: marks.key, marks, generation: 0 }
   if (classify(item, installation, facts.facts(marks.key)) !== 'orphan') return undefined
   const record = facts.resource(marks.key)
   const releasedBy = facts.service(marks.service)?.releasedBy

@@ -5,7 +5,7 @@ import type {
   RecordedEvent,
   TenantId,
 } from '@weir/contract'
-import { findUnsupported, type Driver } from '@weir/drivers'
+import { carryOut, findUnsupported, type CarriedOut, type Driver } from '@weir/drivers'
 import type { EventLog, Observed } from '@weir/eventlog'
 import { assertNever, OperatingError } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
@@ -197,7 +197,14 @@ const driverOf = (ports: DrivePorts, { wish, key }: Living): Driver => {
   throw new OperatingError(`cannot reach ${key}: no driver "${wish.driver}" runs here`)
 }
 
-/** One call to the provider, and what it taught. */
+/** What an order came to, with the read that it ended in. */
+const told = (progress: Progress, { outcome, seen }: CarriedOut): Progress => ({
+  ...progress,
+  answer: outcome,
+  sight: seen,
+})
+
+/** One order to the provider or one read of it, and what that taught. */
 const ask = async (
   driver: Driver,
   step: Extract<Step, { step: 'apply' | 'remove' | 'observe' }>,
@@ -205,9 +212,9 @@ const ask = async (
 ): Promise<Progress> => {
   switch (step.step) {
     case 'apply':
-      return { ...progress, answer: await driver.apply(step.desired), sight: null }
+      return told(progress, await carryOut(driver, { order: 'serve', desired: step.desired }))
     case 'remove':
-      return { ...progress, answer: await driver.remove(step.marks), sight: null }
+      return told(progress, await carryOut(driver, { order: 'remove', marks: step.marks }))
     case 'observe':
       return { ...progress, sight: await driver.observe(step.marks) }
     default:

@@ -59,7 +59,7 @@ describe('one life', () => {
     expect((await world.told()).slice(4)).toEqual(['ResourceIntended', 'ResourceProgrammed'])
   })
 
-  test('costs one story read, two appends and one apply', async () => {
+  test('costs one story read, two appends and one call that changes something', async () => {
     const world = createWorld()
     await world.say(connected)
     await world.seeNodes({ a: '127.0.0.11' })
@@ -67,8 +67,8 @@ describe('one life', () => {
     const before = world.calls()
     await world.say(requested(), allocated())
     await world.settle()
-    // story, cluster story, nodes, append, apply, observe, append
-    expect(world.calls() - before).toBe(7)
+    // story, cluster story, nodes, append, observe, execute, observe, append
+    expect(world.calls() - before).toBe(8)
   })
 })
 
@@ -230,12 +230,16 @@ test('ten failures park a key, once, and a working provider heals it', async () 
 const noRanges = {
   protocols: ['TCP', 'UDP'],
   ipFamilies: ['IPv4'],
+  addresses: 'pool',
   sourceRanges: false,
   clientIpAffinity: true,
   proxyProtocol: true,
   weights: true,
   preservesClientAddress: 'always',
+  samePortTcpUdp: 'always',
   needsNodePort: true,
+  targetsByProviderId: null,
+  maxFrontends: 500,
   ipMode: 'VIP',
 } as const
 

@@ -254,7 +254,7 @@ const createFaults = (fault: Fault | undefined) => {
     if (mine) throw new OperatingError(`crash after ${name}`)
     return answer
   }
-  const counted = new Set(['append', 'story', 'get', 'apply', 'remove', 'observe'])
+  const counted = new Set(['append', 'story', 'get', 'execute', 'observe'])
   return {
     calls: () => calls,
     fired: () => fired,

@@ -1,6 +1,7 @@
 import { desiredHash, fleetName, type DesiredResource } from '@weir/contract'
 import type { Clock } from '@weir/kernel'
 import { describe, expect, test } from 'vitest'
+import { remove, serve } from '../carry-out.ts'
 import { testDriver } from '../driver.conformance.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
 import { createEdgeDriver } from './edge-driver.ts'
@@ -59,7 +60,7 @@ const ready = async (
 describe('a fleet', () => {
   test('is ready with a majority of its live edges', async () => {
     const world = await createFleet(['one', 'two', 'three'])
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.edges[0]?.work()
     expect(await ready(world, desiredOf())).toBe(false)
     await world.edges[1]?.work()
@@ -68,7 +69,7 @@ describe('a fleet', () => {
 
   test('answers from the bus alone when nobody feeds the view', async () => {
     const world = await createFleet(['one'], false)
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.work()
     const later = createEdgeDriver({
       bus: world.bus,
@@ -81,9 +82,9 @@ describe('a fleet', () => {
 
   test('has nothing absent until every edge said so', async () => {
     const world = await createFleet(['one', 'two'])
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.work()
-    await world.driver.remove(desiredOf().marks)
+    await remove(world.driver, desiredOf().marks)
     await world.edges[0]?.work()
     expect((await world.driver.observe(desiredOf().marks)).status).not.toBe('absent')
     await world.edges[1]?.work()
@@ -95,9 +96,9 @@ describe('a fleet', () => {
 
   test('waits for a silent edge until it counts as gone', async () => {
     const world = await createFleet(['one', 'two'])
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.edges[0]?.work()
-    await world.driver.remove(desiredOf().marks)
+    await remove(world.driver, desiredOf().marks)
     for (const [seconds, status] of [
       [60, 'unknown'],
       [400, 'absent'],
@@ -124,12 +125,12 @@ describe('a fleet', () => {
 
   test('is told again after the bus lost everything, and serves on meanwhile', async () => {
     const world = await createFleet(['one'])
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.work()
     world.bus.wipe()
     world.edges[0]?.beat()
     const before = world.bus.published()
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     expect(world.bus.published()).toBe(before + 1)
     await world.work()
     expect(await ready(world, desiredOf())).toBe(true)
@@ -137,19 +138,19 @@ describe('a fleet', () => {
 
   test('is told once, however often it is asked', async () => {
     const world = await createFleet(['one'])
-    for (let time = 0; time < 5; time += 1) await world.driver.apply(desiredOf())
+    for (let time = 0; time < 5; time += 1) await serve(world.driver, desiredOf())
     expect(world.bus.published()).toBe(1)
     world.advance(6000)
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     expect(world.bus.published()).toBe(2)
   })
 
   test('that refuses says which edge and why', async () => {
     const world = await createFleet(['one'])
     world.edges[0]?.refuse('port 80 of 127.1.0.1 is held by another program')
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.work()
-    expect(await world.driver.apply(desiredOf())).toEqual({
+    expect(await serve(world.driver, desiredOf())).toEqual({
       status: 'refused',
       capability: 'edge',
       problem: 'one: port 80 of 127.1.0.1 is held by another program',
@@ -160,7 +161,7 @@ describe('a fleet', () => {
     const world = await createFleet(['one'])
     world.bus.tell({ subject: `weir.edge.${fleet}.report.one.x`, body: '{' })
     world.bus.tell({ subject: `weir.edge.${fleet}.heartbeat.one`, body: '{"edge":"two"}' })
-    await world.driver.apply(desiredOf())
+    await serve(world.driver, desiredOf())
     await world.work()
     const seen = await world.driver.observe(desiredOf().marks)
     expect(seen).toMatchObject({ ready: true, hash: desiredHash(desiredOf()) })

@@ -1,8 +1,7 @@
 import {
-  desiredHash,
+  edgeOrder,
   edgeOrderSubject,
   streams,
-  type DesiredResource,
   type EdgeOrder,
   type FleetName,
   type InstallationId,
@@ -10,25 +9,22 @@ import {
   type ResourceKey,
 } from '@weir/contract'
 import type { Clock, Logger } from '@weir/kernel'
-import { findUnsupported } from '../capability.ts'
-import type { Capabilities, Driver, Observed, Outcome, ProviderChange } from '../driver.ts'
-import { comparePlaces, sameOwner } from '../marks.ts'
+import type {
+  Capabilities,
+  Driver,
+  Marked,
+  Observed,
+  Outcome,
+  Probe,
+  ProviderChange,
+} from '../driver.ts'
+import { sameOwner } from '../marks.ts'
 import type { EdgeBus } from './edge-bus.ts'
-import { createInventory } from './edge-inventory.ts'
+import { createInventory, refOf } from './edge-inventory.ts'
+import { notOurs, planOrder, type FleetSeen, type PlanRules } from './edge-plan.ts'
 import { createFleetReader, type FleetReader } from './fleet-reader.ts'
 import { createFleetView, type Patience } from './fleet-view.ts'
-import {
-  judge,
-  majority,
-  newestGeneration,
-  orderMarks,
-  orderPlace,
-  ownOrder,
-  refusedBy,
-  someoneOwes,
-  type FleetSays,
-  type Quorum,
-} from './judge.ts'
+import { judge, majority, orderMarks, type FleetSays, type Quorum } from './judge.ts'
 
 export interface EdgeDriverOptions {
   readonly bus: EdgeBus
@@ -48,7 +44,7 @@ export interface EdgeDriverOptions {
 }
 
 /** The driver, and the loop that keeps its view of the fleet fresh. */
-export interface EdgeDriver extends Driver {
+export interface EdgeDriver extends Driver<FleetSeen> {
   /**
    * Reads the fleet's words until `signal` aborts. Without it the driver still answers, from a read of
    * the bus each time, but says nothing through `onChange`.
@@ -60,12 +56,16 @@ export interface EdgeDriver extends Driver {
 export const userspaceCapabilities: Capabilities = {
   protocols: ['TCP', 'UDP'],
   ipFamilies: ['IPv4'],
+  addresses: 'pool',
   sourceRanges: true,
   clientIpAffinity: true,
   proxyProtocol: true,
   weights: true,
   preservesClientAddress: 'on-loopback',
+  samePortTcpUdp: 'always',
   needsNodePort: true,
+  targetsByProviderId: null,
+  maxFrontends: 500,
   ipMode: 'Proxy',
 }
 
@@ -79,6 +79,7 @@ const defaultPatience: Patience = { silentAfterMs: 15_000, goneAfterMs: 300_000 
 interface Context {
   readonly options: EdgeDriverOptions
   readonly quorum: Quorum
+  readonly rules: PlanRules
   readonly fleet: FleetReader
   readonly told: ReturnType<typeof createToldTimes>
 }
@@ -91,9 +92,16 @@ interface Context {
 export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   const patience = options.patience ?? defaultPatience
   const view = createFleetView(options.fleet, patience, options.capacity ?? 100_000)
+  const quorum = options.quorum ?? majority
   const context: Context = {
     options,
-    quorum: options.quorum ?? majority,
+    quorum,
+    rules: {
+      capabilities: userspaceCapabilities,
+      fleet: options.fleet,
+      installation: options.installation,
+      quorum,
+    },
     fleet: createFleetReader(options, view),
     told: createToldTimes(options.clock),
   }
@@ -101,10 +109,14 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   return {
     name: 'edge',
     capabilities: userspaceCapabilities,
-    apply: (desired) => apply(context, desired),
-    remove: (marks) => remove(context, marks),
+    probe: () => probe(context),
     observe: async (marks) => look(context, marks, await context.fleet.read(marks.key)),
+    plan: (order, seen) => planOrder(order, seen, context.rules),
+    execute: ({ call }) => tell(context, edgeOrder.parse(call)),
+    // No order has a token: how it stands is what the edges report.
+    poll: () => Promise.resolve({ status: 'unknown' }),
     inventory: createInventory(options, view),
+    release: (item) => release(context, item),
     onChange: (handle, signal) => {
       if (signal.aborted) return
       listeners.add(handle)
@@ -129,79 +141,53 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   }
 }
 
-const apply = async (context: Context, desired: DesiredResource): Promise<Outcome> => {
-  const { options, fleet, quorum } = context
-  const { marks } = desired
-  const unsupported = findUnsupported(userspaceCapabilities, desired)
-  if (unsupported !== undefined) return { status: 'refused', ...unsupported }
-  if (marks.installation !== options.installation) return notOurs(marks)
-  const says = await fleet.read(marks.key)
-  const order: EdgeOrder = { order: 'serve', fleet: options.fleet, desired }
-  if (says.order !== undefined) {
-    if (!sameOwner(orderMarks(says.order), marks)) return notOurs(orderMarks(says.order))
-    const place = orderPlace(says.order)
-    const ahead = comparePlaces(place, orderPlace(order))
-    const clash = ahead === 0 && !saysTheSame(says.order, order)
-    if (ahead > 0 || clash) return { status: 'superseded', ...place }
-  }
-  await tell(context, says, order)
-  const after = await fleet.read(marks.key)
-  const problem = refusedBy(after, quorum)
-  if (problem !== undefined) return { status: 'refused', capability: 'edge', problem }
-  const seen = look(context, marks, after)
-  const done = seen.status === 'present' && seen.ready && seen.hash === desiredHash(desired)
-  return done ? { status: 'done' } : { status: 'pending', lookAgainMs }
-}
+const look = (
+  { quorum, told }: Context,
+  marks: OwnershipMarks,
+  says: FleetSays,
+): Observed<FleetSeen> => ({
+  ...judge(marks, says, { quorum, ipMode: userspaceCapabilities.ipMode }),
+  view: { says, toldLongAgo: told.longAgo(marks.key) },
+})
 
-const remove = async (context: Context, marks: OwnershipMarks): Promise<Outcome> => {
-  const { options, fleet } = context
-  const says = await fleet.read(marks.key)
-  const own = ownOrder(marks, says)
-  const foreign = says.order !== undefined && own === undefined
-  if (foreign || marks.installation !== options.installation) return { status: 'done' }
-  const newer = own !== undefined && orderPlace(own).epoch > marks.epoch
-  if (!newer) await tell(context, says, tombstone(options.fleet, marks, says))
-  const absent = look(context, marks, await fleet.read(marks.key)).status === 'absent'
-  return absent ? { status: 'done' } : { status: 'pending', lookAgainMs }
-}
-
-const look = ({ quorum }: Context, marks: OwnershipMarks, says: FleetSays): Observed =>
-  judge(marks, says, { quorum, ipMode: userspaceCapabilities.ipMode })
-
-/** Publishes `order` unless it is out already and either answered by all or told just now. */
-const tell = async (context: Context, says: FleetSays, order: EdgeOrder): Promise<void> => {
-  const { options, fleet, told } = context
+/** Done when the bus keeps the order; what the edges make of it is read afterwards. */
+const tell = async ({ options, fleet, told }: Context, order: EdgeOrder): Promise<Outcome> => {
   const { key } = orderMarks(order)
-  const same = says.order !== undefined && saysTheSame(says.order, order)
-  if (same && !(someoneOwes(says) && told.longAgo(key))) return
   const traceparent = options.traceparent?.()
   const body = JSON.stringify({ ...order, traceparent }) // without one, JSON leaves the key out
   const message = { subject: edgeOrderSubject(options.fleet, key), body }
   await options.bus.publish([message])
   fleet.take(message)
   told.set(key)
+  return { status: 'done' }
 }
 
-/** The end of an incarnation, behind the newest generation that anybody knows of. */
-const tombstone = (fleet: FleetName, marks: OwnershipMarks, says: FleetSays): EdgeOrder => {
-  const own = ownOrder(marks, says)
-  const place = own === undefined ? undefined : orderPlace(own)
-  const ordered = place?.epoch === marks.epoch ? place.generation : 0
-  const generation = Math.max(ordered, newestGeneration(marks, says.edges))
-  return { order: 'remove', fleet, marks, generation }
+const release = async (context: Context, { ref, marks }: Marked): Promise<Outcome> => {
+  if (marks.installation !== context.rules.installation || ref !== refOf(marks)) {
+    return notOurs(marks)
+  }
+  const says = await context.fleet.readAnew(marks.key)
+  const { order } = says
+  if (order !== undefined && !sameOwner(orderMarks(order), marks)) return notOurs(orderMarks(order))
+  const seen = look(context, marks, says)
+  if (seen.status === 'absent') return { status: 'done' }
+  const plan = planOrder({ order: 'remove', marks }, seen, context.rules)
+  if (plan.status !== 'steps') return plan
+  for (const { call } of plan.steps) await tell(context, edgeOrder.parse(call))
+  return { status: 'pending', lookAgainMs }
 }
 
-const saysTheSame = (one: EdgeOrder, other: EdgeOrder): boolean => {
-  if (comparePlaces(orderPlace(one), orderPlace(other)) !== 0) return false
-  if (one.order === 'remove' || other.order === 'remove') return one.order === other.order
-  return desiredHash(one.desired) === desiredHash(other.desired)
+const probe = async ({ options, fleet }: Context): Promise<Probe> => {
+  const edges = await fleet.edges()
+  const live = edges.filter(({ standing }) => standing === 'live')
+  const planes = [...new Set(live.map(({ heartbeat }) => heartbeat.dataPlane))].toSorted()
+  return {
+    status: 'ready',
+    account: options.fleet,
+    found: `${live.length} of ${edges.length} edges live: ${planes.join(', ') || 'none'}`,
+    capabilities: userspaceCapabilities,
+  }
 }
-
-const notOurs = (marks: OwnershipMarks): Outcome => ({
-  status: 'refused',
-  capability: 'ownership',
-  problem: `${marks.key} carries the marks of installation ${marks.installation}, tenant ${marks.tenant}`,
-})
 
 /** When this process last told an order of a key; only for telling again, so losing it is harmless. */
 const createToldTimes = (clock: Clock) => {

@@ -1,9 +1,17 @@
-import { edgeOrder, streams, type FleetName } from '@weir/contract'
+import {
+  edgeOrder,
+  streams,
+  type EdgeHeartbeat,
+  type FleetName,
+  type OwnershipMarks,
+} from '@weir/contract'
 import { OperatingError, type Clock } from '@weir/kernel'
 import type { InventoryItem, InventoryPage } from '../driver.ts'
 import type { EdgeBus } from './edge-bus.ts'
 import type { FleetView } from './fleet-view.ts'
 
+/** The one kind of thing that a fleet holds. */
+const kind = 'load balancer'
 const pageSize = 1000
 /** Inventories that may be under way at the same time; the oldest gives way. */
 const maxOpen = 4
@@ -88,19 +96,20 @@ const heldByEdges = (view: FleetView, now: number): Map<string, InventoryItem> |
 /** The resource an order asks to serve; none for a tombstone; one without marks if unreadable. */
 const orderedItem = (message: { readonly subject: string; readonly body: string }) => {
   const order = edgeOrder.safeParse(parseJson(message.body))
-  if (!order.success) return { ref: message.subject, marks: null, generation: 0 }
+  if (!order.success) return { kind, ref: message.subject, marks: null, generation: 0 }
   return order.data.order === 'serve' ? toItem(order.data.desired) : undefined
 }
 
-const toItem = ({ marks, generation }: Pick<InventoryItem, 'generation'> & Marked) => ({
-  ref: `${marks.installation}/${marks.key}/${marks.epoch}`,
+/** A fleet's own name for an incarnation of a resource. */
+export const refOf = ({ installation, key, epoch }: OwnershipMarks): string =>
+  `${installation}/${key}/${epoch}`
+
+const toItem = ({ marks, generation }: EdgeHeartbeat['resources'][number]): InventoryItem => ({
+  kind,
+  ref: refOf(marks),
   marks,
   generation,
 })
-
-interface Marked {
-  readonly marks: NonNullable<InventoryItem['marks']>
-}
 
 const parseJson = (text: string): unknown => {
   try {

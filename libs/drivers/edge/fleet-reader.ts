@@ -9,7 +9,7 @@ import { silentLogger, type Clock, type Logger } from '@weir/kernel'
 import type { ProviderChange } from '../driver.ts'
 import type { EdgeBus, EdgeMessage } from './edge-bus.ts'
 import type { FleetView } from './fleet-view.ts'
-import type { FleetSays } from './judge.ts'
+import type { EdgeSays, FleetSays } from './judge.ts'
 
 export interface ReaderOptions {
   readonly bus: EdgeBus
@@ -23,6 +23,10 @@ export interface FleetReader {
   take(message: EdgeMessage): readonly ProviderChange[]
   /** What the fleet says of `key` now. */
   read(key: ResourceKey): Promise<FleetSays>
+  /** As `read`, with the order as the bus has it, whatever this process has seen of it. */
+  readAnew(key: ResourceKey): Promise<FleetSays>
+  /** Every edge ever heard of. */
+  edges(): Promise<readonly Omit<EdgeSays, 'report'>[]>
 }
 
 /** Reads what a fleet says of one resource: from the view, and from the bus where the view is blank. */
@@ -46,21 +50,32 @@ export const createFleetReader = (options: ReaderOptions, view: FleetView): Flee
     const filter = `weir.edge.${fleet}.heartbeat.*`
     for await (const message of bus.lastOfEach(stream, filter)) take(message)
   }
+  const edgesNow = async (): Promise<readonly Omit<EdgeSays, 'report'>[]> => {
+    if (!view.edges(clock.now()).some(({ standing }) => standing === 'live')) await fetchEdges()
+    return view.edges(clock.now())
+  }
+  const readAround = async (key: ResourceKey): Promise<FleetSays> => {
+    const edges = await edgesNow()
+    const blank = edges.filter(
+      ({ edge, standing }) => standing !== 'gone' && view.report(edge, key) === undefined,
+    )
+    await Promise.all(blank.map(({ edge }) => fetch(edgeReportSubject(fleet, edge, key))))
+    return {
+      order: view.order(key),
+      edges: edges.map((says) => ({ ...says, report: view.report(says.edge, key) })),
+    }
+  }
 
   return {
     take,
-    read: async (key: ResourceKey): Promise<FleetSays> => {
+    edges: edgesNow,
+    read: async (key) => {
       if (view.order(key) === undefined) await fetch(edgeOrderSubject(fleet, key))
-      if (!view.edges(clock.now()).some(({ standing }) => standing === 'live')) await fetchEdges()
-      const edges = view.edges(clock.now())
-      const blank = edges.filter(
-        ({ edge, standing }) => standing !== 'gone' && view.report(edge, key) === undefined,
-      )
-      await Promise.all(blank.map(({ edge }) => fetch(edgeReportSubject(fleet, edge, key))))
-      return {
-        order: view.order(key),
-        edges: edges.map((says) => ({ ...says, report: view.report(says.edge, key) })),
-      }
+      return readAround(key)
+    },
+    readAnew: async (key) => {
+      await fetch(edgeOrderSubject(fleet, key))
+      return readAround(key)
     },
   }
 }

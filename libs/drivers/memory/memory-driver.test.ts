@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { remove, serve } from '../carry-out.ts'
 import { testDriver } from '../driver.conformance.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
 import { createMemoryDriver } from './memory-driver.ts'
@@ -19,14 +20,14 @@ for (const slow of [false, true]) {
 test('input that breaks the contract is refused', async () => {
   const driver = createMemoryDriver({ installation: ourInstallation })
   const broken = { ...desiredOf(), generation: 0 }
-  expect(await driver.apply(broken)).toMatchObject({ status: 'refused', capability: 'input' })
+  expect(await serve(driver, broken)).toMatchObject({ status: 'refused', capability: 'input' })
 })
 
 test('a frozen list is a stale one', async () => {
   const driver = createMemoryDriver({ installation: ourInstallation })
-  await driver.apply(desiredOf())
+  await serve(driver, desiredOf())
   driver.freezeList(true)
-  await driver.remove(desiredOf().marks)
+  await remove(driver, desiredOf().marks)
   expect((await driver.inventory()).resources).toHaveLength(1)
   driver.freezeList(false)
   expect((await driver.inventory()).resources).toHaveLength(0)

@@ -1,12 +1,13 @@
 import {
   desiredHash,
-  desiredResource,
   type DesiredResource,
   type InstallationId,
+  type OwnershipMarks,
 } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
-import { findUnsupported } from '../capability.ts'
 import type { Capabilities, Driver, InventoryItem, Observed, Outcome } from '../driver.ts'
+import { sameOwner } from '../marks.ts'
+import { planOrder, type MemoryCall, type MemorySeen } from './memory-plan.ts'
 import { createMemoryProvider, notOurs, type Kept, type MemoryProvider } from './memory-provider.ts'
 
 /** What the next calls meet, in order: one entry for each call that reaches the provider. */
@@ -29,7 +30,7 @@ export interface MemoryDriverOptions {
 }
 
 /** A provider in memory, with the handles a test needs to make it misbehave and to look inside. */
-export interface MemoryDriver extends Driver {
+export interface MemoryDriver extends Driver<MemorySeen> {
   /** Replaces what the next calls meet; calls beyond the list work. */
   meet(faults: readonly MemoryFault[]): void
   /** The provider itself, to look inside and to change behind the driver's back. */
@@ -42,12 +43,16 @@ export interface MemoryDriver extends Driver {
 export const memoryCapabilities: Capabilities = {
   protocols: ['TCP', 'UDP'],
   ipFamilies: ['IPv4', 'IPv6'],
+  addresses: 'pool',
   sourceRanges: true,
   clientIpAffinity: true,
   proxyProtocol: true,
   weights: true,
   preservesClientAddress: 'always',
+  samePortTcpUdp: 'always',
   needsNodePort: true,
+  targetsByProviderId: null,
+  maxFrontends: 500,
   ipMode: 'VIP',
 }
 
@@ -55,6 +60,7 @@ export const memoryCapabilities: Capabilities = {
 export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver => {
   const capabilities = options.capabilities ?? memoryCapabilities
   const name = options.name ?? 'memory'
+  const { installation } = options
   const provider = createMemoryProvider(options.slow === true)
   let faults: readonly MemoryFault[] = []
   let frozen: readonly InventoryItem[] | undefined
@@ -74,22 +80,27 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
   return {
     name,
     capabilities,
-    apply: async (desired) => {
-      const parsed = desiredResource.safeParse(desired)
-      if (!parsed.success) return refused('input', parsed.error.message)
-      const unsupported = findUnsupported(capabilities, desired)
-      if (unsupported !== undefined) return { status: 'refused', ...unsupported }
-      if (desired.marks.installation !== options.installation) return notOurs(desired.marks)
-      return call(`apply ${desired.marks.key}`, () => provider.apply(desired))
-    },
-    remove: async (marks) => {
-      if (marks.installation !== options.installation) return { status: 'done' }
-      return call(`remove ${marks.key}`, () => provider.remove(marks))
-    },
+    probe: () =>
+      Promise.resolve({
+        status: 'ready',
+        account: name,
+        found: 'a provider in memory',
+        capabilities,
+      }),
     observe: async (marks) => {
       await Promise.resolve()
-      return observed(provider.find(marks), { name, ipMode: capabilities.ipMode })
+      const view = { there: provider.at(marks.key) }
+      return { ...observed(provider.find(marks), { name, ipMode: capabilities.ipMode }), view }
     },
+    plan: (order, seen) => planOrder(order, seen, { capabilities, installation }),
+    execute: async (step) => {
+      // What `planOrder` made, and nobody else.
+      const asked = step.call as MemoryCall
+      return call(step.title, () =>
+        'apply' in asked ? provider.apply(asked.apply) : provider.remove(asked.remove),
+      )
+    },
+    poll: () => Promise.resolve({ status: 'unknown' }),
     inventory: async (cursor) => {
       await Promise.resolve()
       const all = frozen ?? list()
@@ -97,6 +108,19 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
       const next = from + pageSize
       const resources = all.slice(from, next)
       return next < all.length ? { resources, next: String(next) } : { resources }
+    },
+    release: async ({ ref, marks }) => {
+      await Promise.resolve()
+      if (marks.installation !== installation || ref !== refOf(marks)) return notOurs(marks)
+      const there = provider.at(marks.key)
+      if (there !== undefined && !sameOwner(there.desired.marks, marks)) {
+        return notOurs(there.desired.marks)
+      }
+      if (provider.find(marks) === undefined) return { status: 'done' }
+      return call(`release ${ref}`, () => {
+        provider.remove(marks)
+        return { status: 'pending', lookAgainMs: 1000 }
+      })
     },
     onChange: (handle, signal) => provider.onChange(handle, signal),
     provider,
@@ -108,8 +132,11 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
 /** Small, so that two resources already need a second page. */
 const pageSize = 2
 
+const refOf = ({ key, epoch }: OwnershipMarks): string => `${key}/${epoch}`
+
 const toItem = ({ marks, generation }: DesiredResource): InventoryItem => ({
-  ref: `${marks.key}/${marks.epoch}`,
+  kind: 'load balancer',
+  ref: refOf(marks),
   marks,
   generation,
 })
@@ -134,9 +161,3 @@ const observed = (
     targets: [],
   }
 }
-
-const refused = (capability: string, problem: string): Outcome => ({
-  status: 'refused',
-  capability,
-  problem,
-})

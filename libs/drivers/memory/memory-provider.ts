@@ -4,8 +4,8 @@ import {
   type OwnershipMarks,
   type ResourceKey,
 } from '@weir/contract'
-import type { Outcome, ProviderChange } from '../driver.ts'
-import { comparePlaces, sameOwner } from '../marks.ts'
+import type { Held, Outcome, ProviderChange, Refused, Superseded } from '../driver.ts'
+import { comparePlaces, sameOwner, type Place } from '../marks.ts'
 
 /** A resource at the provider in memory. */
 export interface Kept {
@@ -19,6 +19,8 @@ export interface MemoryProvider {
   remove(marks: OwnershipMarks): Outcome
   /** This very incarnation, if it exists. */
   find(marks: OwnershipMarks): Kept | undefined
+  /** Whatever has this key, whoever owns it. */
+  at(key: ResourceKey): Kept | undefined
   /** Ends what is pending. */
   settle(): void
   /** Everything that exists. */
@@ -55,6 +57,7 @@ export const createMemoryProvider = (slow: boolean): MemoryProvider => {
 
   return {
     find,
+    at: (key) => kept.get(key),
     apply: (desired) => {
       const there = kept.get(desired.marks.key)
       const settled = there === undefined ? undefined : settledBy(there, desired)
@@ -88,24 +91,35 @@ export const createMemoryProvider = (slow: boolean): MemoryProvider => {
 
 const pending: Outcome = { status: 'pending', lookAgainMs: 1000 }
 
-/** The answer when nothing has to change for `desired`, or nothing may. */
+/** Why `desired` may not be told now; `done` when it is there already, undefined when it may. */
 const settledBy = (there: Kept, desired: DesiredResource): Outcome | undefined => {
-  const { marks, generation } = there.desired
-  if (!sameOwner(marks, desired.marks)) return notOurs(marks)
-  const place = { epoch: marks.epoch, generation }
-  const ahead = comparePlaces(place, {
-    epoch: desired.marks.epoch,
-    generation: desired.generation,
-  })
-  const same = desiredHash(there.desired) === desiredHash(desired)
-  if (ahead > 0 || (ahead === 0 && !same)) return { status: 'superseded', ...place }
-  if (there.leaving) return { status: 'locked', retryMs: 1000 }
-  if (ahead < 0) return undefined
+  const barred = barredBy(there, desired)
+  if (barred !== undefined) return barred
+  if (comparePlaces(placeOf(there.desired), placeOf(desired)) < 0) return undefined
   return there.ready ? { status: 'done' } : pending
 }
 
+/** Why what is there may not be changed to `desired`; undefined when it may, or is just that. */
+export const barredBy = (
+  there: Kept,
+  desired: DesiredResource,
+): Held | Superseded | Refused | undefined => {
+  const { marks } = there.desired
+  if (!sameOwner(marks, desired.marks)) return notOurs(marks)
+  const place = placeOf(there.desired)
+  const ahead = comparePlaces(place, placeOf(desired))
+  const same = desiredHash(there.desired) === desiredHash(desired)
+  if (ahead > 0 || (ahead === 0 && !same)) return { status: 'superseded', ...place }
+  return there.leaving ? { status: 'locked', retryMs: 1000 } : undefined
+}
+
+export const placeOf = ({ marks, generation }: DesiredResource): Place => ({
+  epoch: marks.epoch,
+  generation,
+})
+
 /** Refuses to touch what another owner has. */
-export const notOurs = (marks: OwnershipMarks): Outcome => ({
+export const notOurs = (marks: OwnershipMarks): Refused => ({
   status: 'refused',
   capability: 'ownership',
   problem: `${marks.key} carries the marks of installation ${marks.installation}`,

@@ -16,11 +16,12 @@ import type { Plan, Wanted } from './plan.ts'
 import type { Life, ProvisionState } from './state.ts'
 import { causeOfChange } from './targets.ts'
 
-/** What a driver answered to `apply` or `remove`. */
+/** What a driver answered to an order to serve or to remove. */
 export type Answer =
   | { readonly status: 'done' }
-  | { readonly status: 'pending'; readonly lookAgainMs: number }
+  | { readonly status: 'pending'; readonly lookAgainMs: number; readonly token?: string }
   | { readonly status: 'locked'; readonly retryMs: number }
+  | { readonly status: 'retry'; readonly afterMs: number; readonly problem: string }
   | { readonly status: 'superseded'; readonly epoch: number; readonly generation: number }
   | { readonly status: 'unknown' }
   | { readonly status: 'refused'; readonly capability: string; readonly problem: string }
@@ -161,6 +162,7 @@ const decideServing = (state: Serving, known: Knowledge): Step => {
   if (answer.status === 'superseded') return { step: 'reread' }
   if (answer.status === 'refused') return refuse(state, known) ?? routine
   if (answer.status === 'locked') return soon(answer.retryMs)
+  if (answer.status === 'retry') return soon(answer.afterMs)
   if (sight === null) return { step: 'observe', marks }
   if (isAsTold(desired, sight)) {
     return state.status === 'Programmed' ? routine : record(programmed(state, sight))
@@ -239,6 +241,7 @@ const endOf = (life: Life): readonly DomainEvent[] => {
 const decideRemoving = (life: Life, { answer, sight, marks }: Knowledge): Step => {
   if (answer === null) return { step: 'remove', marks }
   if (answer.status === 'locked') return soon(answer.retryMs)
+  if (answer.status === 'retry') return soon(answer.afterMs)
   if (sight === null) return { step: 'observe', marks }
   if (sight.status !== 'absent') {
     return soon(answer.status === 'pending' ? answer.lookAgainMs : lookAgainMs)

@@ -1,0 +1,60 @@
+import { desiredHash, type DesiredResource, type OwnershipMarks } from '@weir/contract'
+import type { Driver, Observed, Order, Outcome, Plan } from './driver.ts'
+
+/** What came of an order, and what the driver saw last. */
+export interface CarriedOut {
+  readonly outcome: Outcome
+  /** A read made after the last step; null when a step's outcome left none. */
+  readonly seen: Observed | null
+}
+
+/** More rounds than any way from nothing to serving; an order that needs more comes back later. */
+const maxRounds = 12
+
+/**
+ * Brings a provider up to an order: observes, plans, takes the steps, and looks again, until nothing is
+ * left to ask or something has to be waited for. Nothing is kept: called again, in another process or
+ * after a crash anywhere, it goes on from what the provider has.
+ */
+export const carryOut = async (driver: Driver, order: Order): Promise<CarriedOut> => {
+  const marks = order.order === 'serve' ? order.desired.marks : order.marks
+  for (let round = 0; round < maxRounds; round += 1) {
+    const seen = await driver.observe(marks)
+    const plan = driver.plan(order, seen)
+    if (plan.status !== 'steps') return { outcome: plan, seen }
+    if (plan.steps.length === 0) return { outcome: whereItStands(order, seen), seen }
+    const outcome = await takeSteps(driver, plan)
+    if (outcome.status !== 'done') return { outcome, seen: null }
+  }
+  return { outcome: { status: 'pending', lookAgainMs }, seen: null }
+}
+
+/** Makes or changes the resource of `desired`; see `carryOut`. */
+export const serve = async (driver: Driver, desired: DesiredResource): Promise<Outcome> =>
+  (await carryOut(driver, { order: 'serve', desired })).outcome
+
+/** Removes the resource with these marks, whatever state it is in; see `carryOut`. */
+export const remove = async (driver: Driver, marks: OwnershipMarks): Promise<Outcome> =>
+  (await carryOut(driver, { order: 'remove', marks })).outcome
+
+const lookAgainMs = 1000
+
+const takeSteps = async (
+  driver: Driver,
+  { steps }: Extract<Plan, { status: 'steps' }>,
+): Promise<Outcome> => {
+  for (const step of steps) {
+    const outcome = await driver.execute(step)
+    if (outcome.status !== 'done') return outcome
+  }
+  return { status: 'done' }
+}
+
+/** With nothing left to ask: there, gone, or on its way. */
+const whereItStands = (order: Order, seen: Observed): Outcome => {
+  const reached =
+    order.order === 'remove'
+      ? seen.status === 'absent'
+      : seen.status === 'present' && seen.ready && seen.hash === desiredHash(order.desired)
+  return reached ? { status: 'done' } : { status: 'pending', lookAgainMs }
+}
