@@ -75,7 +75,12 @@ export type KubeService = z.infer<typeof kubeService>
 
 export const kubeNode = z.object({
   metadata: z.object({ ...metadata, uid: z.string() }),
-  spec: z.object({ taints: z.array(z.object({ key: z.string() })).nullish() }).nullish(),
+  spec: z
+    .object({
+      taints: z.array(z.object({ key: z.string() })).nullish(),
+      providerID: z.string().nullish(),
+    })
+    .nullish(),
   status: z
     .object({ addresses: z.array(z.object({ type: z.string(), address: z.string() })).nullish() })
     .nullish(),

@@ -17,6 +17,7 @@ export const seeNode = ({ metadata, spec, status }: KubeNode): ObservedNode => (
     0,
     8,
   ),
+  ...providerIdOf(spec),
   excluded: metadata.deletionTimestamp
     ? 'deleting'
     : isExcluded(metadata.labels?.[excludeLabel])
@@ -25,6 +26,14 @@ export const seeNode = ({ metadata, spec, status }: KubeNode): ObservedNode => (
         ? 'to-be-deleted'
         : null,
 })
+
+const providerIdMost = 500
+
+/** Nothing for one that is empty, or so long that no cloud wrote it. */
+const providerIdOf = (spec: KubeNode['spec']): Pick<ObservedNode, 'providerId'> => {
+  const providerId = spec?.providerID ?? ''
+  return providerId === '' || providerId.length > providerIdMost ? {} : { providerId }
+}
 
 const isExcluded = (label: string | undefined): boolean =>
   label !== undefined && !readsFalse.has(label)

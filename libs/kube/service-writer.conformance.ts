@@ -91,6 +91,17 @@ export const writesConformance = (of: string, start: () => Promise<ApiServer>): 
         })
       })
 
+      test('tell a name where a cloud gives no address, and see it as told', async () => {
+        const at = await create()
+        await writer().hold(at)
+        const ingress = [{ hostname: 'weir-1a2b.elb.example.com' }]
+        const told = await writer().tell(at, { ingress, conditions: [], reason: null })
+        expect(told).toMatchObject({ status: 'written', service: { ingress } })
+        const back = [{ ip: '198.51.100.7' as never, ipMode: 'VIP' as const }]
+        const moved = await writer().tell(at, { ingress: back, conditions: [], reason: null })
+        expect(moved, 'a list is replaced whole').toMatchObject({ service: { ingress: back } })
+      })
+
       test('never reach a namesake', async () => {
         const before = await create()
         await remove(before)

@@ -136,20 +136,44 @@ test('a Service that cannot be served as it is becomes an invalid wish and not a
   expect(odd.intent.invalid).toHaveLength(1)
 })
 
-test('a missing mode shows as VIP, and a hostname as foreign', () => {
-  const ingress = [{ ip: '192.0.2.1' }, { hostname: 'x.example.com' }]
+test('a status shows addresses, VIP where no mode is written, and names; what is both is foreign', () => {
+  const ingress = [
+    { ip: '192.0.2.1' },
+    { hostname: 'x.example.com' },
+    { ip: '192.0.2.1', hostname: 'x.example.com' },
+    { hostname: 'Not A Name' },
+  ]
   expect(see({ status: { loadBalancer: { ingress } } }).ingress).toEqual([
     { ip: '192.0.2.1', ipMode: 'VIP' },
+    { hostname: 'x.example.com' },
     { foreign: 'x.example.com' },
+    { foreign: 'Not A Name' },
   ])
 })
 
+describe('a driver', () => {
+  const classed = (loadBalancerClass: string) => see({ spec: { loadBalancerClass } }).intent
+  test('is named by our class', () =>
+    expect(classed('weir.dev/octavia')).toMatchObject({ requestedDriver: 'octavia', invalid: [] }))
+  test('is not named without a class', () =>
+    expect(see().intent).not.toHaveProperty('requestedDriver'))
+  test.each(['weir.dev/', 'weir.dev/Edge', 'weir.dev/a/b'])('is refused as %j', (name) => {
+    expect(classed(name)).toMatchObject({ invalid: [{ field: 'spec.loadBalancerClass' }] })
+    expect(classed(name)).not.toHaveProperty('requestedDriver')
+  })
+})
+
 describe('a node', () => {
-  const node = (change: { labels?: object; deletionTimestamp?: string; taints?: object[] }) =>
+  const node = (change: {
+    labels?: object
+    deletionTimestamp?: string
+    taints?: object[]
+    providerID?: string
+  }) =>
     seeNode(
       kubeNode.parse({
         metadata: { uid: 'u', name: 'n', resourceVersion: '1', ...change },
-        spec: { taints: change.taints },
+        spec: { taints: change.taints, providerID: change.providerID },
         status: {
           addresses: [
             { type: 'Hostname', address: 'n' },
@@ -169,6 +193,11 @@ describe('a node', () => {
       addresses: ['10.0.0.1', '198.51.100.1'],
       excluded: null,
     }))
+  test('is known by its cloud, where it has one', () => {
+    expect(node({ providerID: 'aws:///eu-1a/i-0abc' }).providerId).toBe('aws:///eu-1a/i-0abc')
+    expect(node({ providerID: '' })).not.toHaveProperty('providerId')
+    expect(node({ providerID: 'x'.repeat(501) })).not.toHaveProperty('providerId')
+  })
   test.each([
     ['', 'excluded-by-label'],
     ['true', 'excluded-by-label'],

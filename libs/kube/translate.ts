@@ -1,10 +1,12 @@
 import {
   cidr,
+  driverName,
   ingress as ingressEntry,
   intentHash,
   loadBalancerIntent,
   protocol,
   type Cidr,
+  type DriverName,
   type Ingress,
   type LoadBalancerIntent,
   type ServiceUid,
@@ -90,14 +92,21 @@ export const seeService = (service: KubeService, rule: WantedRule): SeenService 
 const isOurClass = (name: string | undefined, rule: WantedRule): boolean =>
   name === undefined ? rule.defaultClass : name.startsWith(ownPrefix)
 
-// The API server shows VIP where nothing was written, so a missing mode means VIP here as well.
-const shown = (entry: {
+/** An address or a name as we write them; both at once, or neither, is somebody else's doing. */
+const shown = ({
+  ip,
+  hostname,
+  ipMode,
+}: {
   readonly ip?: string | null | undefined
   readonly hostname?: string | null | undefined
   readonly ipMode?: string | null | undefined
 }): ShownIngress => {
-  const read = ingressEntry.safeParse({ ip: entry.ip ?? '', ipMode: entry.ipMode ?? 'VIP' })
-  return read.success && !entry.hostname ? read.data : { foreign: entry.hostname ?? entry.ip ?? '' }
+  const foreign = { foreign: hostname || ip || '' }
+  if (ip && hostname) return foreign
+  // The API server shows VIP where no mode was written with an address, and none with a name.
+  const read = ingressEntry.safeParse(hostname ? { hostname } : { ip, ipMode: ipMode ?? 'VIP' })
+  return read.success ? read.data : foreign
 }
 
 /** The normalised wish of a Service: sorted, defaulted, without what does not matter to us. */
@@ -114,6 +123,7 @@ export const intentOf = ({ metadata, spec }: KubeService): LoadBalancerIntent =>
     ipFamilies: (spec.ipFamilies ?? []).length > 0 ? spec.ipFamilies : ['IPv4'],
     requestedAddress: requestedAddress(spec.loadBalancerIP ?? '', annotations, problems),
     requestedPool: requestedPool(annotations, problems),
+    ...requestedDriver(spec.loadBalancerClass ?? '', problems),
     proxyProtocol: proxyProtocol(annotations, problems),
     invalid: [] as Problem[],
   }
@@ -151,6 +161,19 @@ const portsOf = (ports: Ports, problems: Problem[]): unknown[] =>
     .sort((a, b) =>
       a.protocol === b.protocol ? a.port - b.port : a.protocol < b.protocol ? -1 : 1,
     )
+
+/** `weir.dev/NAME` names a driver; missing without a class of ours, where the cluster's default serves. */
+const requestedDriver = (
+  className: string,
+  problems: Problem[],
+): { readonly requestedDriver?: DriverName } => {
+  if (!className.startsWith(ownPrefix)) return {}
+  const name = driverName.safeParse(className.slice(ownPrefix.length))
+  if (name.success) return { requestedDriver: name.data }
+  const problem = `${quoted(className)} names no driver; write ${ownPrefix}NAME, such as ${ownPrefix}edge`
+  problems.push({ field: 'spec.loadBalancerClass', problem })
+  return {}
+}
 
 const affinityOf = (spec: KubeService['spec']): unknown =>
   spec.sessionAffinity === 'ClientIP'
