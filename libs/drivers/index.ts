@@ -1,3 +1,4 @@
+export * from './budget.ts'
 export * from './capability.ts'
 export * from './audit/audit.ts'
 export * from './audit/classify.ts'
