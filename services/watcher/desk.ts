@@ -56,6 +56,8 @@ export interface DesksPorts {
   readonly logger: Logger
   /** Writes at the same time per cluster. */
   readonly concurrency: number
+  /** How a cluster is reached; over the network when absent. */
+  readonly connect?: typeof createConnection
 }
 
 export const createDesks = (ports: DesksPorts): Desks => {
@@ -66,7 +68,8 @@ export const createDesks = (ports: DesksPorts): Desks => {
     const known = await ports.registry.find(tenant, id)
     const credentials = known && (await ports.registry.credentials(known))
     if (known === undefined || credentials === undefined) return undefined
-    const connection = createConnection(credentials, { policy: ports.policy })
+    const connect = ports.connect ?? createConnection
+    const connection = connect(credentials, { policy: ports.policy })
     try {
       await verifyIdentity(connection, id)
     } catch (error) {

@@ -5,7 +5,7 @@ import type { Clock, Ids, Logger } from '@weir/kernel'
 import type { AddressPolicy, ReflectorMetrics, ReflectorTiming } from '@weir/kube'
 import type { Metrics, Trace } from '@weir/runtime'
 import { watchCluster, type ClusterWatch } from './cluster-watch.ts'
-import { createDesks } from './desk.ts'
+import { createDesks, type DesksPorts } from './desk.ts'
 import { createHolding } from './holding.ts'
 import { consumer, createReconcile, keysOf } from './reconcile.ts'
 import { clusterName, createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
@@ -17,6 +17,8 @@ export interface WatcherPorts {
   readonly bus: Pick<Bus, 'publish' | 'onRebuilt'>
   readonly open: RegistryPorts['open']
   readonly policy: AddressPolicy
+  /** How a cluster is reached; over the network when absent. */
+  readonly connect?: NonNullable<DesksPorts['connect']>
   readonly clock: Clock
   readonly ids: Ids
   readonly logger: Logger
