@@ -34,6 +34,7 @@ export interface ReconcilePorts {
 const matters: readonly RecordedEvent['type'][] = [
   'LoadBalancerRequested',
   'FrontendsAllocated',
+  'DriverChanged',
   'PoolMissing',
   'PoolExhausted',
   'AddressNotInPool',

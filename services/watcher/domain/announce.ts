@@ -25,7 +25,7 @@ export const refreshMs = 45 * 60_000
 export const announcements = (life: Life, now: number): Announcement[] => {
   const told: Announcement[] = []
   let addresses = ''
-  let programmed = false
+  let programmed = 0
   let changes: Announcement[] = []
   for (const event of life.events) {
     switch (event.type) {
@@ -34,19 +34,26 @@ export const announcements = (life: Life, now: number): Announcement[] => {
         break
       case 'FrontendsAllocated': {
         const list = quotedList(event.data.leases.map(({ ip }) => ip))
-        if (list !== addresses) told.push(normal(event, 'IPAllocated', `Assigned IP ${list}`))
+        // A provider that gives its own address says it in the status.
+        if (list !== addresses && list !== '[]')
+          told.push(normal(event, 'IPAllocated', `Assigned IP ${list}`))
         addresses = list
         break
       }
       case 'LoadBalancerChanged':
       case 'TargetsChanged':
-        changes = programmed ? [...changes, ...updateOf(event)] : []
+        changes = programmed > 0 ? [...changes, ...updateOf(event)] : []
         break
       case 'ResourceProgrammed':
-        if (programmed) told.push(...changes)
-        else told.push(normal(event, 'EnsuredLoadBalancer', 'Ensured load balancer'))
-        programmed = true
+        if (programmed === event.data.epoch) told.push(...changes)
+        else if (programmed < event.data.epoch) told.push(ensured(event, programmed > 0))
+        programmed = Math.max(programmed, event.data.epoch)
         changes = []
+        break
+      case 'ResourceAbsent':
+        // Epoch 0: nothing was ever made, so nothing was deleted. Others: the driver moved from.
+        if (event.data.epoch === life.epoch)
+          told.push(normal(event, 'DeletedLoadBalancer', 'Deleted load balancer'))
         break
       default:
         told.push(...otherOf(event))
@@ -76,15 +83,20 @@ const otherOf = (event: RecordedEvent): Announcement[] => {
     }
     case 'ReleaseRequested':
       return [normal(event, 'DeletingLoadBalancer', 'Deleting load balancer')]
-    case 'ResourceAbsent':
-      // Epoch 0: nothing was ever made, so nothing was deleted.
-      return event.data.epoch === 0
-        ? []
-        : [normal(event, 'DeletedLoadBalancer', 'Deleted load balancer')]
+    case 'DriverChanged': {
+      const { from, to } = event.data
+      const message = `Moving load balancer from driver ${from} to ${to}; ${from} serves until then`
+      return [normal(event, 'MovingLoadBalancer', message)]
+    }
     default:
       return []
   }
 }
+
+const ensured = (event: RecordedEvent, moved: boolean): Announcement =>
+  moved
+    ? normal(event, 'MovedLoadBalancer', 'Moved load balancer; the driver it had is let go')
+    : normal(event, 'EnsuredLoadBalancer', 'Ensured load balancer')
 
 const updateOf = (
   event: Extract<RecordedEvent, { type: 'LoadBalancerChanged' | 'TargetsChanged' }>,

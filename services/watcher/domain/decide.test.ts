@@ -104,8 +104,6 @@ describe('an address', () => {
     expect(plan.write).toMatchObject({ kind: 'tell', ingress, reason: allIsWell })
     expect(plan.events).toEqual([published])
   })
-  test('of an earlier epoch is not shown', () =>
-    expect(given(...serving, intended(2)).seeing({})).toMatchObject(quiet))
   test('that is shown and recorded is left alone', () =>
     expect(given(...serving, published).seeing(shown)).toMatchObject(quiet))
   test('that is shown and not recorded, since we crashed in between, is recorded', () => {

@@ -9,10 +9,17 @@
 // A Service that is wanted again while its old life ends keeps its finalizers all the way: the end of the
 // old life and the finalizer of the next one are recorded together, so there is no moment in which
 // something may be made for a Service that does not wait for us.
-import { event, reasonOf, reasonText, type DomainEvent, type Ingress } from '@weir/contract'
+import {
+  event,
+  reasonOf,
+  reasonText,
+  type DomainEvent,
+  type Ingress,
+  type Reason,
+} from '@weir/contract'
 import { alreadySay, conditionsOf, dated, type Condition } from './conditions.ts'
 import { refreshMs } from './announce.ts'
-import { showable, type Life, type Programmed, type Story } from './fold.ts'
+import type { Life, Programmed, Story } from './fold.ts'
 
 /** A Service as it is in the cluster. */
 export interface SeenForDecision {
@@ -114,40 +121,73 @@ const tell = (life: Life, seen: SeenForDecision, now: number): Plan => {
     refusal !== undefined &&
     refusal.data.intentHash !== seen.intentHash &&
     seen.intentHash === life.intentHash
+  const address = life.programmed
   const reason = refusal === undefined || overtaken ? undefined : reasonOf(refusal)
-  const address = showable(life)
-  if (address !== undefined) return tellAddress(life, seen, { address, reason, now })
+  if (address !== undefined) {
+    return tellAddress(life, seen, { address, why: whyNotAsAsked(life, reason), now })
+  }
   if (reason !== undefined) {
-    return { ...tellReason(life, seen, { ...reason, degraded: true, now }), againInMs: refreshMs }
+    return { ...tellReason(life, seen, { reason, degraded: true, now }), againInMs: refreshMs }
   }
   const age = now - life.since
   if (age < patienceMs && seen.ingress.length === 0) return again(patienceMs - age)
-  const waiting = {
-    code: life.parked === undefined ? 'Provisioning' : 'ProviderFailing',
-    message: life.parked?.data.problem.slice(0, 600) ?? 'the load balancer is being made',
-    fix: 'it is tried again by itself; weir explain tells what is missing',
+  const waiting = failing(life) ?? {
+    code: 'Provisioning',
+    message: 'the load balancer is being made',
+    fix: itself,
   }
-  return tellReason(life, seen, { ...waiting, degraded: life.parked !== undefined, now })
+  return tellReason(life, seen, { reason: waiting, degraded: life.parked !== undefined, now })
+}
+
+const itself = 'it is tried again by itself; weir explain tells what is missing'
+
+const failing = ({ parked }: Life): Reason | undefined =>
+  parked && {
+    code: 'ProviderFailing',
+    message: parked.data.problem.slice(0, 600),
+    fix: itself,
+  }
+
+interface Why {
+  readonly reason: Reason
+  /** It does not become as asked by itself. */
+  readonly degraded: boolean
+}
+
+/** What keeps a Service that serves from being as it asks: a refusal, a failure, or a move under way. */
+const whyNotAsAsked = (life: Life, refusal: Reason | undefined): Why | undefined => {
+  const reason = refusal ?? failing(life)
+  if (reason !== undefined) return { reason, degraded: true }
+  if (life.moving === undefined) return undefined
+  const { from, to, cause } = life.moving
+  const because =
+    cause === 'cluster-default' ? "the cluster's default changed" : 'its loadBalancerClass did'
+  return {
+    reason: {
+      code: 'DriverChanging',
+      message: `the driver ${to} takes over from ${from}, as ${because}; ${from} serves until then`,
+      fix: 'wait; the address changes once the new one serves',
+    },
+    degraded: false,
+  }
 }
 
 const again = (againInMs: number): Plan => ({ ...nothing, againInMs })
 
 interface Telling {
   readonly address: Programmed
-  readonly reason: ReturnType<typeof reasonOf> | undefined
+  readonly why: Why | undefined
   readonly now: number
 }
 
-const tellAddress = (
-  life: Life,
-  seen: SeenForDecision,
-  { address, reason, now }: Telling,
-): Plan => {
+const tellAddress = (life: Life, seen: SeenForDecision, { address, why, now }: Telling): Plan => {
+  const reason = why?.reason
   const because =
     reason === undefined
       ? { reason: 'Programmed', message: 'traffic is accepted' }
       : { reason: reason.code, message: reasonText(reason) }
-  const is = { serving: true, provisioning: false, degraded: reason !== undefined }
+  const provisioning = why?.degraded === false
+  const is = { serving: true, provisioning, degraded: why?.degraded ?? false }
   const published = {
     ingress: [...address.ingress],
     epoch: address.epoch,
@@ -166,13 +206,13 @@ const tellAddress = (
 const tellReason = (
   life: Life,
   seen: SeenForDecision,
-  why: ReturnType<typeof reasonOf> & { readonly degraded: boolean; readonly now: number },
+  { reason, degraded, now }: Why & { readonly now: number },
 ): Plan => {
-  const because = { reason: why.code, message: reasonText(why) }
-  const is = { serving: false, provisioning: !why.degraded, degraded: why.degraded }
+  const because = { reason: reason.code, message: reasonText(reason) }
+  const is = { serving: false, provisioning: !degraded, degraded }
   return {
     ...nothing,
-    write: writeUnlessShown(seen, { ingress: [], is, because, now: why.now, reason: why }),
+    write: writeUnlessShown(seen, { ingress: [], is, because, now, reason }),
     events: reasonEvents(life, because),
   }
 }
@@ -187,7 +227,7 @@ interface Wanted {
   readonly ingress: readonly Ingress[]
   readonly is: Parameters<typeof conditionsOf>[0]
   readonly because: Parameters<typeof conditionsOf>[1]
-  readonly reason: ReturnType<typeof reasonOf> | undefined
+  readonly reason: Reason | undefined
   readonly now: number
 }
 

@@ -1,12 +1,15 @@
 // What a Service's story says that matters to what we write on it.
 //
-//   LoadBalancerRequested ─ a life begins      refusals come and are overtaken
-//   ResourceIntended      ─ the epoch          ResourceProgrammed of it: an address may be shown
-//   ReleaseRequested      ─ it must go         ResourceAbsent: now our marks may be taken off
+//   LoadBalancerRequested ─ a life begins, and an epoch   refusals come and are overtaken
+//   DriverChanged         ─ another epoch begins          what an earlier one serves is still shown
+//   ResourceProgrammed    ─ its address may be shown, unless a later epoch's is
+//   ReleaseRequested      ─ it must go                    ResourceAbsent of the newest epoch, which is
+//                           told last: now our marks may be taken off
 //   FrontendsReleased     ─ the life is over; what comes later belongs to the next one
 import {
   isRefusal,
   type ClusterId,
+  type EventData,
   type Ingress,
   type RecordedEvent,
   type RefusalEvent,
@@ -34,9 +37,12 @@ export interface Life {
   /** The hash of the wish that was last accepted or asked for first. */
   readonly intentHash: string
   readonly refusal: RecordedRefusal | undefined
-  /** The provider failed too often; undefined once it is as intended. */
+  /** The provider failed too often, or takes too long; undefined once it is as intended. */
   readonly parked: Extract<RecordedEvent, { type: 'ReconcileParked' }> | undefined
+  /** The newest incarnation begun: the first of this life, or the one at the driver moved to. */
   readonly epoch: number
+  /** Another driver is to serve and does not yet. */
+  readonly moving: EventData<'DriverChanged'> | undefined
   readonly programmed: Programmed | undefined
   readonly releasing: boolean
   readonly absent: boolean
@@ -54,10 +60,18 @@ export interface Story {
   /** Version of the stream `status-<uid>`. */
   readonly version: number
   readonly finalizer: 'never' | 'added' | 'removed'
+  /** Incarnations begun in all lives. */
+  readonly epochs: number
   readonly life: Life | undefined
 }
 
-const unborn: Story = { home: undefined, version: 0, finalizer: 'never', life: undefined }
+const unborn: Story = {
+  home: undefined,
+  version: 0,
+  finalizer: 'never',
+  epochs: 0,
+  life: undefined,
+}
 
 /** Folds a story, given in sequence order. */
 export const foldStory = (events: readonly RecordedEvent[]): Story => events.reduce(evolve, unborn)
@@ -72,8 +86,11 @@ const evolve = (story: Story, event: RecordedEvent): Story => {
   switch (event.type) {
     case 'LoadBalancerRequested': {
       const { cluster, namespace, name } = event.data
-      return { ...next, home: { cluster, namespace, name }, life: born(event) }
+      const epochs = story.epochs + 1
+      return { ...next, home: { cluster, namespace, name }, epochs, life: born(event, epochs) }
     }
+    case 'DriverChanged':
+      return life === undefined ? next : { ...next, epochs: story.epochs + 1 }
     case 'FrontendsReleased':
       return { ...next, life: undefined }
     case 'FinalizerAdded':
@@ -85,12 +102,16 @@ const evolve = (story: Story, event: RecordedEvent): Story => {
   }
 }
 
-const born = (event: Extract<RecordedEvent, { type: 'LoadBalancerRequested' }>): Life => ({
+const born = (
+  event: Extract<RecordedEvent, { type: 'LoadBalancerRequested' }>,
+  epoch: number,
+): Life => ({
   since: Date.parse(event.time),
   intentHash: event.data.intentHash,
   refusal: undefined,
   parked: undefined,
-  epoch: 0,
+  epoch,
+  moving: undefined,
   programmed: undefined,
   releasing: false,
   absent: false,
@@ -107,19 +128,16 @@ const evolveLife = (life: Life, event: RecordedEvent): Life => {
       return { ...life, refusal: undefined }
     case 'LoadBalancerChanged':
       return { ...life, refusal: undefined, intentHash: event.data.intentHash }
-    case 'ResourceIntended':
-      return { ...life, epoch: event.data.epoch }
-    case 'ResourceProgrammed': {
-      const { epoch, generation, ingress } = event.data
-      const refusal = life.refusal?.type === 'ResourceRefused' ? undefined : life.refusal
-      return { ...life, refusal, parked: undefined, programmed: { epoch, generation, ingress } }
-    }
+    case 'DriverChanged':
+      return { ...life, refusal: undefined, epoch: life.epoch + 1, moving: event.data }
+    case 'ResourceProgrammed':
+      return programmedAs(life, event.data)
     case 'ReconcileParked':
       return { ...life, parked: event }
     case 'ReleaseRequested':
       return { ...life, releasing: true, refusal: undefined, parked: undefined }
     case 'ResourceAbsent':
-      return life.releasing ? { ...life, absent: true } : { ...life, programmed: undefined }
+      return absentAs(life, event.data)
     case 'FinalizerRemoved':
       return life.releasing ? { ...life, letGo: true } : life
     case 'StatusPublished':
@@ -131,6 +149,30 @@ const evolveLife = (life: Life, event: RecordedEvent): Life => {
   }
 }
 
-/** The address that may be shown: confirmed, and of the incarnation that is wanted now. */
-export const showable = ({ programmed, epoch }: Life): Programmed | undefined =>
-  programmed?.epoch === epoch ? programmed : undefined
+/** A resource of a driver says nothing about a refusal, or a failure, of another driver. */
+const programmedAs = (life: Life, data: EventData<'ResourceProgrammed'>): Life => {
+  const { key, epoch, generation, ingress } = data
+  const { refusal, parked, moving, programmed } = life
+  const met = refusal?.type === 'ResourceRefused' && refusal.data.key === key
+  return {
+    ...life,
+    refusal: met ? undefined : refusal,
+    parked: parked?.data.key === key ? undefined : parked,
+    moving: epoch === life.epoch ? undefined : moving,
+    programmed:
+      programmed !== undefined && programmed.epoch > epoch
+        ? programmed
+        : { epoch, generation, ingress },
+  }
+}
+
+/** The last of several incarnations to go is the newest; 0 stands for it when it was never made. */
+const absentAs = (life: Life, { key, epoch }: EventData<'ResourceAbsent'>): Life => {
+  const newest = epoch === 0 || epoch === life.epoch
+  if (life.releasing) return newest ? { ...life, absent: true } : life
+  return {
+    ...life,
+    parked: life.parked?.data.key === key ? undefined : life.parked,
+    programmed: life.programmed?.epoch === epoch ? undefined : life.programmed,
+  }
+}

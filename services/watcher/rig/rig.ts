@@ -17,6 +17,7 @@ import {
   tenantId,
   type ClusterId,
   type DomainEvent,
+  type Ingress,
   type Observation,
   type RecordedEvent,
   type ServiceObservation,
@@ -241,7 +242,12 @@ export const allocate = async (
 }
 
 /** What the provisioner would record once the provider was read back. */
-export const program = (rig: Rig, uid: string, ip: string, epoch = 1): Promise<void> => {
+export const program = (
+  rig: Rig,
+  uid: string,
+  ip: string,
+  { epoch = 1, ingress = [{ ip: ip as never, ipMode: 'Proxy' }] }: Programming = {},
+): Promise<void> => {
   const key = resourceKeyOf(edge, serviceUid.parse(uid))
   return append(rig.store, streamOf('resource', key), uid, [
     event('ResourceIntended', {
@@ -256,10 +262,15 @@ export const program = (rig: Rig, uid: string, ip: string, epoch = 1): Promise<v
       key,
       epoch,
       generation: 1,
-      ingress: [{ ip: ip as never, ipMode: 'Proxy' }],
+      ingress: [...ingress],
       confirmedBy: ['edge-1'],
     }),
   ])
+}
+
+interface Programming {
+  readonly epoch?: number
+  readonly ingress?: readonly Ingress[]
 }
 
 const desiredOf = (rig: Rig, uid: string, ip: string, epoch: number) =>
