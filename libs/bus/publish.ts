@@ -133,10 +133,12 @@ const publishedFrom = (answer: Msg | undefined): PublishedMessage => {
   }
   const ack: unknown = JSON.parse(answer.string())
   if (typeof ack !== 'object' || ack === null) throw new OperatingError('not an acknowledgement')
+  // A refusal names the sequence 0 beside its error, so the error is asked for first.
+  if ('error' in ack) throw refusal(ack.error)
   if ('seq' in ack && typeof ack.seq === 'number') {
     return { streamSequence: ack.seq, duplicate: 'duplicate' in ack && ack.duplicate === true }
   }
-  throw refusal('error' in ack ? ack.error : undefined)
+  throw refusal(undefined)
 }
 
 const refusal = (error: unknown): OperatingError => {
