@@ -1,6 +1,7 @@
 import { systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { lifetimes } from './bus-lifetimes.conformance.ts'
 import { listen, newRoom, publishUntilSeen, valueOf } from './bus-probes.conformance.ts'
 import { losses, type BusHarness, type Connect } from './bus-losses.conformance.ts'
 import type { Bus } from './bus.ts'
@@ -22,6 +23,7 @@ export const holdsTheBusPromises = (name: string, start: () => Promise<BusHarnes
     consuming(connect)
     closing(connect)
     lastValues(connect)
+    lifetimes(connect, () => harness)
     hints(connect)
     losses(connect, () => harness)
   })

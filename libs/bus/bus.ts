@@ -63,6 +63,12 @@ export interface OutgoingMessage {
   /** Names the message for the stream's dedupe window. */
   readonly id?: string
   readonly headers?: Readonly<Record<string, string>>
+  /**
+   * How long a stream of last values keeps the message, in milliseconds, at least a second; rounded up
+   * to whole seconds. For ever unless said otherwise, and on servers older than 2.11. A newer message
+   * of the subject goes by its own lifetime, and the older one never comes back. Refused on EVT.
+   */
+  readonly ttlMs?: number
 }
 
 export interface PublishedMessage {

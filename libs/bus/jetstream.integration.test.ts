@@ -57,6 +57,23 @@ test('a process that starts before its server waits, and is told that the stream
   expect(told).toEqual([['OBS', 'EVT', 'EDGE']])
 })
 
+test('streams from before there were lifetimes allow them after a connect, with what they hold', async () => {
+  const server = await testNats()
+  onTestFinished(() => server.stop())
+  const nats = await connect({ servers: server.url })
+  onTestFinished(() => nats.close())
+  const manager = await jetstreamManager(nats)
+  await manager.streams.add({ name: 'EDGE', subjects: ['weir.edge.>'], max_msgs_per_subject: 1 })
+  const subject = 'weir.edge.local.order.old'
+  nats.publish(subject, 'kept')
+  const bus = await connectTo(server.url)
+  onTestFinished(() => bus.close())
+  expect((await manager.streams.info('EDGE')).config.allow_msg_ttl).toBe(true)
+  expect(await bus.last('EDGE', subject)).toMatchObject({ body: 'kept' })
+  await bus.publish([{ subject, body: 'brief', ttlMs: 1_000 }])
+  await eventually(async () => (await bus.last('EDGE', subject)) === undefined)
+})
+
 test('a process that is stopped before its server answered ends its start', async () => {
   const server = await testNats()
   onTestFinished(() => server.stop())

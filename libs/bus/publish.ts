@@ -1,6 +1,7 @@
 import { createInbox, headers, type Msg } from '@nats-io/transport-node'
 import { OperatingError } from '@weir/kernel'
 import type { OutgoingMessage, PublishedMessage } from './bus.ts'
+import { ttlSeconds } from './limits.ts'
 import { withRetry, type RetryDeps } from './retry.ts'
 
 /** Publishes over one reply subject of its own. */
@@ -58,6 +59,7 @@ export const createPublisher = (deps: RetryDeps): Publisher => {
 
   return {
     publish: async (messages) => {
+      for (const { ttlMs } of messages) if (ttlMs !== undefined) ttlSeconds(ttlMs)
       const published: PublishedMessage[] = []
       const first = messages[0]?.subject ?? 'nowhere'
       const attempted = `publish ${messages.length} messages from ${first} on`
@@ -115,10 +117,12 @@ class AnswerBook {
 }
 
 const headersOf = (message: OutgoingMessage): { headers?: ReturnType<typeof headers> } => {
-  if (message.id === undefined && message.headers === undefined) return {}
+  const { id, ttlMs } = message
+  if (id === undefined && ttlMs === undefined && message.headers === undefined) return {}
   const made = headers()
   for (const [name, value] of Object.entries(message.headers ?? {})) made.set(name, value)
-  if (message.id !== undefined) made.set('Nats-Msg-Id', message.id)
+  if (id !== undefined) made.set('Nats-Msg-Id', id)
+  if (ttlMs !== undefined) made.set('Nats-TTL', `${ttlSeconds(ttlMs)}s`)
   return { headers: made }
 }
 

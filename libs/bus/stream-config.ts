@@ -28,7 +28,8 @@ export const wantedStreams = (replicas: number): readonly Wanted[] => [
   },
 ]
 
-const lastValue = { max_msgs_per_subject: 1 } as const
+// Lifetimes cannot be taken back once allowed; servers before 2.11 leave them out and keep everything.
+const lastValue = { max_msgs_per_subject: 1, allow_msg_ttl: true } as const
 
 const common = (replicas: number): Partial<StreamConfig> => ({
   storage: StorageType.File,
@@ -43,5 +44,6 @@ const common = (replicas: number): Partial<StreamConfig> => ({
 export const mustUpdate = (found: StreamConfig, wanted: Wanted): boolean =>
   found.num_replicas !== wanted.num_replicas ||
   found.duplicate_window !== wanted.duplicate_window ||
+  (wanted.allow_msg_ttl === true && found.allow_msg_ttl !== true) ||
   (wanted.max_age ?? 0) !== found.max_age ||
   (wanted.subjects ?? []).join() !== found.subjects.join()

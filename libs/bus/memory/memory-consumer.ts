@@ -8,6 +8,8 @@ export interface StoredMessage {
   readonly sequence: number
   /** When it was stored. */
   readonly at: number
+  /** When its lifetime ends; Infinity when it has none. */
+  readonly until: number
 }
 
 /** A message on its way to a handler. */
@@ -34,7 +36,7 @@ export interface MemoryConsumerOptions {
   readonly begin: Begin
   /** What the stream holds, oldest first. */
   readonly stored: Iterable<StoredMessage>
-  /** Whether the stream still has a message; a newer value of its subject may have replaced it. */
+  /** Whether the stream still has a message; its lifetime may be over, or a newer one took its place. */
   readonly has: (sequence: number) => boolean
 }
 

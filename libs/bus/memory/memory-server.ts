@@ -65,7 +65,7 @@ export const createMemoryServer = (
       if (existing) return { name, incarnation: existing.incarnation, made: false }
       incarnations += 1
       const keepsLastOnly = name !== streams.evt.name
-      const made = createMemoryStream({ incarnation: `${incarnations}`, keepsLastOnly })
+      const made = createMemoryStream({ incarnation: `${incarnations}`, keepsLastOnly, clock })
       held.set(name, made)
       return { name, incarnation: made.incarnation, made: true }
     })
@@ -104,7 +104,7 @@ export const createMemoryServer = (
       if (!held.has(name)) ensure()
       const stream = held.get(name)
       if (!stream) throw new OperatingError(`there is no stream ${name}`)
-      const { stored, ...published } = stream.publish(message, clock.now())
+      const { stored, ...published } = stream.publish(message)
       if (stored) for (const consumer of stream.consumers()) deliver(consumer, stored)
       return published
     },
