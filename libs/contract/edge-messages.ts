@@ -4,8 +4,24 @@ import { edgeId, fleetName, resourceKey } from './ids.ts'
 import { desiredResource, ownershipMarks } from './resource.ts'
 
 /**
- * The order to a fleet for one resource. `remove` is a tombstone that stays until every edge reported
- * the resource absent. An edge obeys the greater (epoch, generation) and refuses a lesser one, so a
+ * How long the bus keeps what no longer tells anybody anything, in milliseconds from its last telling. An
+ * order to serve is kept until its tombstone takes its place.
+ *
+ * That a tombstone ends is safe because it may be lost at any time anyway, with the whole bus: whoever
+ * still waits for an absence tells it again, and an edge that was away for longer and serves from its
+ * disk lists the resource in its heartbeat, which is the inventory that gc reads.
+ */
+export const edgeLifetimes = {
+  tombstoneMs: 86_400_000,
+  /** An edge that lives says all of it again every half minute. */
+  reportMs: 86_400_000,
+  /** Longer, so that whoever comes back from a weekend sees which machine died on Friday. */
+  heartbeatMs: 7 * 86_400_000,
+} as const
+
+/**
+ * The order to a fleet for one resource. `remove` is a tombstone; it stays until every edge reported
+ * the resource absent, and then ends by its lifetime. An edge obeys the greater (epoch, generation) and refuses a lesser one, so a
  * late order of an earlier incarnation cannot undo a later; a missing order changes nothing.
  */
 export const edgeOrder = z.discriminatedUnion('order', [

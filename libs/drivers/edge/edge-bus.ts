@@ -4,9 +4,7 @@
  */
 export interface EdgeBus {
   /** Resolves when the stream keeps the messages, in this order. */
-  publish(
-    messages: readonly { readonly subject: string; readonly body: string }[],
-  ): Promise<readonly unknown[]>
+  publish(messages: readonly EdgeTelling[]): Promise<readonly unknown[]>
   /** The newest message on one subject. */
   last(stream: string, subject: string): Promise<EdgeMessage | undefined>
   /** The newest message of each subject that matches `filter`. */
@@ -21,6 +19,11 @@ export interface EdgeBus {
   }): Promise<void>
   /** Calls back after streams had to be made again, that is after the bus lost everything. */
   onRebuilt(handle: (streams: readonly string[]) => void, signal: AbortSignal): void
+}
+
+export interface EdgeTelling extends EdgeMessage {
+  /** How long the stream keeps it, in milliseconds; for ever unless said otherwise. */
+  readonly ttlMs?: number
 }
 
 export interface EdgeMessage {

@@ -1,11 +1,19 @@
-import { desiredHash, fleetName, type DesiredResource } from '@weir/contract'
+import {
+  desiredHash,
+  edgeHeartbeatSubject,
+  edgeId,
+  edgeLifetimes,
+  edgeOrderSubject,
+  fleetName,
+  type DesiredResource,
+} from '@weir/contract'
 import type { Clock } from '@weir/kernel'
 import { describe, expect, test } from 'vitest'
 import { remove, serve } from '../carry-out.ts'
 import { testDriver } from '../driver.conformance.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
 import { createEdgeDriver } from './edge-driver.ts'
-import { createStandinBus, createStandinEdge } from './fleet-standin.ts'
+import { createStandinBus, createStandinEdge, type StandinBus } from './fleet-standin.ts'
 
 const fleet = fleetName.parse('local')
 const order = (desired: DesiredResource) => ({ order: 'serve', fleet, desired }) as const
@@ -24,6 +32,8 @@ const createFleet = async (names: readonly string[], reading = true) => {
     bus,
     edges,
     driver,
+    /** The driver of a process that has seen nothing yet. */
+    anew: () => createEdgeDriver({ bus, clock, fleet, installation: ourInstallation }),
     advance: (ms: number) => (now += ms),
     work: async () => {
       now += 10
@@ -135,6 +145,79 @@ describe('a fleet', () => {
     await world.work()
     expect(await ready(world, desiredOf())).toBe(true)
   })
+
+  test('forgets tombstones and their answers after a day, and nothing else', async () => {
+    const world = await createFleet(['one', 'two'])
+    await serve(world.driver, desiredOf(1))
+    await serve(world.driver, desiredOf(2))
+    await world.work()
+    await remove(world.driver, desiredOf(1).marks)
+    await world.work()
+    world.bus.endAfter(edgeLifetimes.tombstoneMs)
+    world.edges.forEach((edge) => edge.beat())
+    const subjects: string[] = []
+    for await (const { subject } of world.bus.lastOfEach('EDGE', `weir.edge.${fleet}.>`)) {
+      subjects.push(subject)
+    }
+    expect(subjects.toSorted()).toEqual([
+      edgeHeartbeatSubject(fleet, edgeId.parse('one')),
+      edgeHeartbeatSubject(fleet, edgeId.parse('two')),
+      edgeOrderSubject(fleet, desiredOf(2).marks.key),
+    ])
+  })
+
+  test.each([
+    ['ended', (bus: StandinBus) => bus.endAfter(edgeLifetimes.tombstoneMs)],
+    ['were lost with all else', (bus: StandinBus) => bus.wipe()],
+  ])('has absent what it removed after tombstone and answers %s', async (_how, loseThem) => {
+    const world = await createFleet(['one', 'two'])
+    await serve(world.driver, desiredOf())
+    await world.work()
+    await remove(world.driver, desiredOf().marks)
+    await world.work()
+    loseThem(world.bus)
+    world.edges.forEach((edge) => edge.beat())
+    for (const driver of [world.driver, world.anew()]) {
+      const seen = await driver.observe(desiredOf().marks)
+      expect(seen).toMatchObject({ status: 'absent', confirmedBy: ['one', 'two'] })
+    }
+  })
+
+  test('answers anew to a removal that finds no tombstone, however absent all looks', async () => {
+    const world = await createFleet(['one'])
+    const driver = world.anew()
+    expect(await remove(driver, desiredOf().marks)).toMatchObject({ status: 'pending' })
+    await world.work()
+    expect(await remove(world.anew(), desiredOf().marks)).toEqual({ status: 'done' })
+  })
+
+  test.each(['the process that told the tombstone', 'a later one'])(
+    'of which an edge slept longer than tombstones live: %s ends what it serves',
+    async (process) => {
+      const world = await createFleet(['one', 'two'])
+      await serve(world.driver, desiredOf())
+      await world.work()
+      await remove(world.driver, desiredOf().marks)
+      for (let minute = 0; minute < 10; minute += 1) {
+        world.advance(60_000)
+        await world.edges[0]?.work()
+      }
+      expect(await world.driver.observe(desiredOf().marks)).toMatchObject({ status: 'absent' })
+      world.advance(edgeLifetimes.tombstoneMs)
+      world.bus.endAfter(edgeLifetimes.tombstoneMs)
+      world.edges.forEach((edge) => edge.beat())
+
+      const driver = process === 'a later one' ? world.anew() : world.driver
+      const { resources } = await driver.inventory()
+      expect(resources.map(({ marks }) => marks)).toEqual([desiredOf().marks])
+      const left = { ...resources[0]!, marks: desiredOf().marks }
+      expect(await driver.release(left)).toMatchObject({ status: 'pending' })
+      await world.work()
+      expect(world.edges[1]?.serving()).toEqual([])
+      expect(await driver.release(left)).toEqual({ status: 'done' })
+      expect((await driver.inventory()).resources).toEqual([])
+    },
+  )
 
   test('is told once, however often it is asked', async () => {
     const world = await createFleet(['one'])

@@ -1,4 +1,5 @@
 import {
+  edgeLifetimes,
   edgeOrder,
   edgeOrderSubject,
   streams,
@@ -156,7 +157,8 @@ const tell = async ({ options, fleet, told }: Context, order: EdgeOrder): Promis
   const traceparent = options.traceparent?.()
   const body = JSON.stringify({ ...order, traceparent }) // without one, JSON leaves the key out
   const message = { subject: edgeOrderSubject(options.fleet, key), body }
-  await options.bus.publish([message])
+  const ends = order.order === 'remove' ? { ttlMs: edgeLifetimes.tombstoneMs } : {}
+  await options.bus.publish([{ ...message, ...ends }])
   fleet.take(message)
   told.set(key)
   return { status: 'done' }

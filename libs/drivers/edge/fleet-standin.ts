@@ -5,6 +5,7 @@ import {
   edgeHeartbeat,
   edgeHeartbeatSubject,
   edgeId,
+  edgeLifetimes,
   edgeOrder,
   edgeReport,
   edgeReportSubject,
@@ -14,12 +15,14 @@ import {
 } from '@weir/contract'
 import { OperatingError, type Clock } from '@weir/kernel'
 import { comparePlaces } from '../marks.ts'
-import type { EdgeBus, EdgeMessage } from './edge-bus.ts'
+import type { EdgeBus, EdgeMessage, EdgeTelling } from './edge-bus.ts'
 import { orderMarks, orderPlace } from './judge.ts'
 
 export interface StandinBus extends EdgeBus {
   /** Publishes past the driver's faults, as an edge does. */
-  tell(message: EdgeMessage): void
+  tell(message: EdgeTelling): void
+  /** Ends what was told to live for at most so many milliseconds. */
+  endAfter(ms: number): void
   /** Loses everything, as a bus may. */
   wipe(): void
   /** The publish that fails, counted from 1, before or after the bus keeps the message. */
@@ -28,26 +31,30 @@ export interface StandinBus extends EdgeBus {
 }
 
 export const createStandinBus = (): StandinBus => {
-  const values = new Map<string, string>()
+  const values = new Map<string, EdgeTelling>()
   const readers = new Set<(message: EdgeMessage) => void>()
   const rebuilt = new Set<(streams: readonly string[]) => void>()
   let fault: { readonly at: number; readonly when: 'before' | 'after' } | undefined
   let published = 0
 
-  const tell = (message: EdgeMessage): void => {
-    values.set(message.subject, message.body)
-    for (const reader of readers) reader(message)
+  const tell = (told: EdgeTelling): void => {
+    values.set(told.subject, told)
+    for (const reader of readers) reader({ subject: told.subject, body: told.body })
   }
   const matching = (filter: string): EdgeMessage[] => {
     const escaped = filter.replaceAll('.', '\\.').replaceAll('*', '[^.]+').replace('>', '.+')
     const pattern = new RegExp(`^${escaped}$`)
-    return [...values]
-      .filter(([subject]) => pattern.test(subject))
-      .map(([subject, body]) => ({ subject, body }))
+    return [...values.values()]
+      .filter(({ subject }) => pattern.test(subject))
+      .map(({ subject, body }) => ({ subject, body }))
   }
   return {
     tell,
     published: () => published,
+    endAfter: (ms) => {
+      const over = [...values.values()].filter(({ ttlMs = Infinity }) => ttlMs <= ms)
+      for (const { subject } of over) values.delete(subject)
+    },
     failPublish: (at, when) => {
       fault = { at: published + at, when }
     },
@@ -64,8 +71,8 @@ export const createStandinBus = (): StandinBus => {
       return Promise.resolve([])
     },
     last: async (_stream, subject) => {
-      const body = values.get(subject)
-      return Promise.resolve(body === undefined ? undefined : { subject, body })
+      const told = values.get(subject)
+      return Promise.resolve(told && { subject, body: told.body })
     },
     lastOfEach: async function* (_stream, filter) {
       for (const message of matching(filter)) yield await Promise.resolve(message)
@@ -121,7 +128,7 @@ export const createStandinEdge = (
       at: now(),
     })
     const subject = edgeReportSubject(at.fleet, edge, marks.key)
-    bus.tell({ subject, body: JSON.stringify(said) })
+    bus.tell({ subject, body: JSON.stringify(said), ttlMs: edgeLifetimes.reportMs })
   }
   const serving = () =>
     [...held.values()].flatMap((order) =>
@@ -136,7 +143,8 @@ export const createStandinEdge = (
       at: now(),
       resources: serving().map(({ desired: { marks, generation } }) => ({ marks, generation })),
     })
-    bus.tell({ subject: edgeHeartbeatSubject(at.fleet, edge), body: JSON.stringify(said) })
+    const subject = edgeHeartbeatSubject(at.fleet, edge)
+    bus.tell({ subject, body: JSON.stringify(said), ttlMs: edgeLifetimes.heartbeatMs })
   }
   return {
     beat,

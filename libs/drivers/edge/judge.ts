@@ -3,8 +3,15 @@
 // An edge is `live` while its heartbeat is fresh, `silent` when it is not, and `gone` when it was silent
 // for so long that nobody waits for it. A silent edge may still forward, cut off from us, so absence
 // is never concluded past it. A gone edge that comes back serves from its disk until it has read its
-// orders: the tombstone ends that, and if the tombstone was lost, its heartbeat shows the resource
-// in the inventory and gc removes it.
+// orders: the tombstone ends that. When there is none any more, its heartbeat shows the resource in the
+// inventory, and gc releases it with a new one.
+//
+// A tombstone and its answers live for a day (edgeLifetimes), and no conclusion rests on finding them:
+// - a removal tells its tombstone whenever it finds none, and waits for the answers of all who count;
+// - without an order, absent is what no edge that counts lists in its heartbeat, its own memory;
+// - whoever waits tells a tombstone again while anybody owes an answer, so it does not end meanwhile;
+// - an order that comes too late by a day, from a worker that slept through it, finds no tombstone in
+//   its way; it names an incarnation that the log has ended, so gc ends it as well.
 import {
   desiredHash,
   type EdgeHeartbeat,
