@@ -1,9 +1,10 @@
-import { createMemoryBus, type Bus, type MemoryBus } from '@weir/bus'
+import { createMemoryBus, type Bus, type MemoryBus, type OutgoingMessage } from '@weir/bus'
 import {
   desiredHash,
   edgeHeartbeat,
   edgeHeartbeatSubject,
   edgeId,
+  edgeLifetimes,
   edgeOrderSubject,
   edgeReport,
   edgeReportSubject,
@@ -48,7 +49,11 @@ afterEach(async () => {
 })
 
 /** An edge as main.ts makes it; without a bus it knows only its disk. */
-const startEdge = async (on: Bus | undefined, given?: OrderJournal): Promise<Opened> => {
+const startEdge = async (
+  on: Bus | undefined,
+  given?: OrderJournal,
+  times: { readonly tombstoneMs?: number; readonly lookAgainMs?: number } = {},
+): Promise<Opened> => {
   const life = new AbortController()
   const ports = { clock: systemClock, ids: systemIds, log: silentLogger }
   const agent = createEdgeAgent({
@@ -61,6 +66,7 @@ const startEdge = async (on: Bus | undefined, given?: OrderJournal): Promise<Ope
     heartbeatMs: 50,
     probeIntervalMs: 40,
     probeTimeoutMs: 200,
+    ...times,
   })
   await agent.start()
   const following = on ? agent.follow(on) : Promise.resolve()
@@ -204,6 +210,65 @@ test('a tombstone for a resource never seen is answered', async () => {
   const { desired } = web([])
   await order(removeOrder(desired))
   await reported(desired, { state: 'absent', generation: 1 })
+})
+
+test('a tombstone is forgotten when its time is over, an order to serve is not', async () => {
+  const journal = await openOrderJournal(folder, silentLogger)
+  await startEdge(bus, journal, { tombstoneMs: 300, lookAgainMs: 50 })
+  const kept = web([await node('n1')])
+  const removed = web([])
+  await order(serveOrder(again(kept.desired, { generation: 5 })))
+  await order(removeOrder(again(removed.desired, { generation: 5 })))
+  await reported(kept.desired, { state: 'serving' })
+  await reported(removed.desired, { state: 'absent', generation: 5 })
+  expect([...journal.orders.keys()]).toContain(removed.desired.marks.key)
+  bus.wipe()
+  await eventually(() => journal.orders.size === 1)
+  expect([...journal.orders.keys()]).toEqual([kept.desired.marks.key])
+  // Nobody remembers generation 5 of the removed one, and everybody that of the one which is served.
+  await order(serveOrder(again(kept.desired, { generation: 4 })))
+  await order(serveOrder(again(removed.desired, { generation: 4 })))
+  await reported(removed.desired, { state: 'serving', generation: 4 })
+  await reported(kept.desired, { state: 'serving', generation: 5 })
+})
+
+test('a tombstone that is still told after it was forgotten is obeyed and answered again', async () => {
+  const journal = await openOrderJournal(folder, silentLogger)
+  let forgotten = 0
+  const counting: OrderJournal = {
+    ...journal,
+    forget: (keys) => {
+      forgotten += keys.length
+      return journal.forget(keys)
+    },
+  }
+  await startEdge(bus, counting, { tombstoneMs: 100, lookAgainMs: 50 })
+  const { desired } = web([])
+  await order(removeOrder(desired))
+  const { at } = await reported(desired, { state: 'absent' })
+  await eventually(() => forgotten > 0)
+  await eventually(async () => (await reportOf(desired))?.at !== at)
+  await reported(desired, { state: 'absent' })
+  await eventually(() => journal.orders.size === 1)
+})
+
+test('what an edge says, the bus keeps for a time', async () => {
+  const told: OutgoingMessage[] = []
+  const watched: Bus = {
+    ...bus,
+    publish: (messages) => {
+      told.push(...messages)
+      return bus.publish(messages)
+    },
+  }
+  await startEdge(watched)
+  const { desired } = web([])
+  await order(removeOrder(desired))
+  await reported(desired, { state: 'absent' })
+  const lifeOf = (part: string) => told.find(({ subject }) => subject.includes(part))?.ttlMs
+  await eventually(() => lifeOf('.heartbeat.') !== undefined)
+  expect(lifeOf('.report.')).toBe(edgeLifetimes.reportMs)
+  expect(lifeOf('.heartbeat.')).toBe(edgeLifetimes.heartbeatMs)
 })
 
 test('an edge that starts with the bus dead serves from disk what it served, and nothing more', async () => {
@@ -395,6 +460,7 @@ test('an order that the disk refuses is in force, and reported serving once it i
       if (diskFull) throw new Error('no space left on device')
       await journal.record(orders)
     },
+    forget: (keys) => journal.forget(keys),
     close: () => journal.close(),
   })
   const { desired, at } = web([await node('n1')])

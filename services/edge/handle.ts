@@ -1,5 +1,6 @@
 import {
   edgeHeartbeatSubject,
+  edgeLifetimes,
   edgeOrder,
   streams,
   type EdgeHeartbeat,
@@ -44,6 +45,9 @@ export interface EdgeAgentOptions {
   readonly heartbeatMs?: number
   readonly probeIntervalMs?: number
   readonly probeTimeoutMs?: number
+  readonly lookAgainMs?: number
+  /** How long a tombstone is remembered after it was obeyed. */
+  readonly tombstoneMs?: number
   /** Runs work in a span that continues the order's trace. */
   readonly span?: (
     name: string,
@@ -55,13 +59,14 @@ export interface EdgeAgentOptions {
 /** Health changes of this long are told together. */
 const healthReportMs = 200
 /** The bus may have lost an order or a report, so both are gone through again this often. */
-const lookAgainMs = 30_000
+const lookAgainDefaultMs = 30_000
 const pageSize = 256
 
 export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const { fleet, edge, plane, journal, clock, ids, log, signal } = options
   const span = options.span ?? ((_name, _parent, work) => work())
   const startedAt = new Date(clock.now()).toISOString()
+  const { lookAgainMs = lookAgainDefaultMs } = options
   const healthNews = new Set<ResourceKey>()
   const turn = createKeyedQueue(1)
   let reporter: Reporter | undefined
@@ -109,7 +114,11 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     }
     try {
       await bus.publish([
-        { subject: edgeHeartbeatSubject(fleet, edge), body: JSON.stringify(beat) },
+        {
+          subject: edgeHeartbeatSubject(fleet, edge),
+          body: JSON.stringify(beat),
+          ttlMs: edgeLifetimes.heartbeatMs,
+        },
       ])
     } catch (error) {
       log.warn({ cause: explainError(error) }, 'cannot publish the heartbeat')
@@ -121,7 +130,17 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       await clock.sleep(everyMs, signal)
     }
   }
+  /** Later than the bus does, which counts from the telling: what it still tells is still known. */
+  const forget = async (): Promise<void> => {
+    const before = clock.now() - (options.tombstoneMs ?? edgeLifetimes.tombstoneMs)
+    try {
+      await turn.run('orders', () => resources.forgetRemoved(before))
+    } catch (error) {
+      log.warn({ cause: explainError(error) }, 'cannot write the journal without old tombstones')
+    }
+  }
   const lookAgain = async (bus: Bus): Promise<void> => {
+    await forget()
     reporter?.changed(holdings.keys())
     try {
       let page: IncomingMessage[] = []

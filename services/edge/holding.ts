@@ -21,6 +21,8 @@ export type Disk =
 /** The order obeyed for one resource, and what came of it. */
 export interface Holding {
   readonly order: EdgeOrder
+  /** When it was taken up by this process, in milliseconds since the Unix epoch. */
+  readonly since: number
   /** `desiredHash` of what is served, empty after a tombstone. */
   readonly hash: string
   /** Undefined until the data plane has answered. */
@@ -32,8 +34,9 @@ export interface Holding {
   attempts: number
 }
 
-export const createHolding = (order: EdgeOrder, disk: Disk): Holding => ({
+export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Holding => ({
   order,
+  since,
   hash: order.order === 'serve' ? desiredHash(order.desired) : '',
   outcome: undefined,
   disk,

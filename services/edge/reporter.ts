@@ -1,4 +1,4 @@
-import { edgeReportSubject, type EdgeReport, type ResourceKey } from '@weir/contract'
+import { edgeLifetimes, edgeReportSubject, type EdgeReport, type ResourceKey } from '@weir/contract'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import type { Bus } from '@weir/bus'
 
@@ -38,6 +38,7 @@ export const createReporter = (options: ReporterOptions): Reporter => {
       reports.map((report) => ({
         subject: edgeReportSubject(report.fleet, report.edge, report.key),
         body: JSON.stringify(report),
+        ttlMs: edgeLifetimes.reportMs,
       })),
     )
   }

@@ -14,6 +14,11 @@ export interface Resources {
   restore(): Promise<void>
   /** Puts orders into force. Resolves when they are applied or refused, and on disk or known not to be. */
   obey(orders: readonly EdgeOrder[]): Promise<void>
+  /**
+   * Forgets the tombstones taken up before `before` that are in force and on disk. Not while an order is
+   * being decided on.
+   */
+  forgetRemoved(before: number): Promise<void>
   /** The health of nodes changed: new flows go by it from now on. */
   reweigh(keys: Iterable<ResourceKey>): void
 }
@@ -89,7 +94,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
   }
   const hold = (order: EdgeOrder, disk: Disk): readonly [ResourceKey, Holding] => {
     const { key } = marksOf(order)
-    const holding = createHolding(order, disk)
+    const holding = createHolding(order, disk, clock.now())
     holdings.set(key, holding)
     prober.watch(key, probesOf(order))
     weigh(holding)
@@ -146,6 +151,17 @@ export const createResources = (options: ResourcesOptions): Resources => {
         log.info({ key, generation, state: outcome?.status, ms }, 'obeyed an order')
       }
       retryRefused()
+    },
+    forgetRemoved: async (before) => {
+      const over = [...holdings].filter(
+        ([, { order, outcome, disk, since }]) =>
+          order.order === 'remove' &&
+          outcome?.status === 'absent' &&
+          disk.status === 'saved' &&
+          since < before,
+      )
+      for (const [key] of over) holdings.delete(key)
+      await journal.forget(over.map(([key]) => key))
     },
     reweigh: (keys) => {
       for (const key of keys) {

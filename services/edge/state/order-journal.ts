@@ -21,6 +21,11 @@ export interface OrderJournal {
   readonly orders: ReadonlyMap<ResourceKey, EdgeOrder>
   /** @throws OperatingError when the disk refuses; the lines may come again. */
   record(orders: readonly EdgeOrder[]): Promise<void>
+  /**
+   * Leaves these out when the file is next written anew; until then a restart finds them again.
+   * @throws OperatingError when it is written anew now and the disk refuses.
+   */
+  forget(keys: readonly ResourceKey[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -101,6 +106,9 @@ export const openOrderJournal = async (folder: string, log: Logger): Promise<Ord
     lines = orders.size
     file = await open(path, 'a', 0o600)
   }
+  const compactIfWorthIt = async (): Promise<void> => {
+    if (lines > orders.size * 2 + wasteMax) await compact()
+  }
   const append = async (added: readonly EdgeOrder[]): Promise<void> => {
     for (const order of added) keep(orders, order)
     // A failed write may have left half a line, so after a failure everything is written anew.
@@ -114,7 +122,7 @@ export const openOrderJournal = async (folder: string, log: Logger): Promise<Ord
       throw error
     }
     lines += added.length
-    if (lines > orders.size * 2 + wasteMax) await compact()
+    await compactIfWorthIt()
   }
   const explained = async (work: () => Promise<void>): Promise<void> => {
     try {
@@ -140,6 +148,13 @@ export const openOrderJournal = async (folder: string, log: Logger): Promise<Ord
   return {
     orders,
     record: (added) => turn.run('file', () => explained(() => append(added))),
+    forget: (keys) =>
+      turn.run('file', () =>
+        explained(async () => {
+          for (const key of keys) orders.delete(key)
+          await compactIfWorthIt()
+        }),
+      ),
     close: () => turn.run('file', async () => file?.close()),
   }
 }
