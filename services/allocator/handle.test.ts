@@ -176,7 +176,7 @@ describe('a cluster', () => {
     await world.settle()
     for (const n of [1, 2, 3]) {
       expect((await world.told(uid(n))).at(-1)).toBe('ReleaseRequested')
-      await world.sayOf(uid(n), absent(n))
+      await world.sayOf(uid(n), absent())
     }
     await world.settle()
     expect(await world.held()).toEqual({})
@@ -252,5 +252,5 @@ test('every decision names the wish it answers', async () => {
   expect(requested?.data).toMatchObject({ intentHash: intentHash(intentOf()) })
 })
 
-const absent = (n: number): DomainEvent =>
-  event('ResourceAbsent', { key: `edge-${uid(n)}` as never, epoch: n, confirmedBy: ['test'] })
+const absent = (epoch = 1): DomainEvent =>
+  event('ResourceAbsent', { key: `edge-${web}` as never, epoch, confirmedBy: ['test'] })

@@ -5,7 +5,6 @@ import {
   streamOf,
   type ClusterId,
   type DomainEvent,
-  type Pool,
   type RecordedEvent,
   type ServiceObservation,
   type TenantId,
@@ -17,7 +16,7 @@ import { decide, type Claiming, type Decision, type Situation } from './domain/d
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
 import type { AddressClaim } from './domain/address-index.ts'
 import { createPlaces } from './places.ts'
-import type { KnownCluster, Projection } from './projection.ts'
+import type { KnownCluster, Offers, Projection } from './projection.ts'
 import type { Reservation } from './reservations.ts'
 
 export const consumer = 'allocator'
@@ -40,7 +39,7 @@ export interface Allocator {
   reconcile(item: WorkItem): Promise<{ readonly againInMs?: number }>
 }
 
-/** Work that is no Service: a pool changed, or the cluster named after it. */
+/** Work that is no Service: a pool or a driver changed, or the cluster named after it. */
 const poolsKey = 'pools'
 const clusterPrefix = 'cluster-'
 /** A refused Service is looked at again by itself, should a wake-up have been lost. */
@@ -87,15 +86,15 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
   /** Decides until the decision is recorded: each round reads what the last one lost to. */
   const settle = async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
     for (let round = 1; round <= decisionsMax; round += 1) {
-      const [story, pools] = await Promise.all([
+      const [story, offers] = await Promise.all([
         store.log.story(item.tenant, item.key),
-        projection.pools(),
+        projection.offers(),
       ])
       const facts = story.reduce(evolve, initialFacts)
       const place = await places.find(item, facts)
       if (!place) return {}
       const { seen, cluster } = place
-      const situation = (): Situation => situationOf({ facts, seen, cluster, pools })
+      const situation = (): Situation => situationOf({ facts, seen, cluster, offers })
       const decision = await decideFairly(situation)
       const { refused } = decision
       if (decision.events.length > 0) {
@@ -127,11 +126,10 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     readonly facts: BalancerFacts
     readonly seen: ServiceObservation
     readonly cluster: KnownCluster
-    readonly pools: readonly Pool[]
+    readonly offers: Offers
   }): Situation => {
-    const { driver, deregistered } = from.cluster
-    const { facts, seen, pools } = from
-    return { facts, seen, driver, pools, index: projection.index, deregistered, now: clock.now() }
+    const { facts, seen, offers, cluster } = from
+    return { facts, seen, ...cluster, ...offers, index: projection.index, now: clock.now() }
   }
 
   const record = async (
@@ -215,7 +213,7 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
 
   return {
     keysOf: (event) => {
-      if (event.subject.startsWith('pool-')) return [poolsKey]
+      if (/^(pool|driver)-/.test(event.subject)) return [poolsKey]
       if (event.subject.startsWith(clusterPrefix)) return [event.subject]
       return concerns.includes(event.type) ? [event.correlationid] : []
     },

@@ -1,4 +1,4 @@
-// What the allocator knows of pools, clusters and addresses. Other allocators and people change all of it,
+// What the allocator knows of pools, drivers, clusters and addresses. Other allocators and people change all of it,
 // and no message is sure to reach this process: pools and clusters are read anew for every decision
 // (shared by those made at the same time), and addresses are read again before somebody is refused.
 import {
@@ -14,6 +14,7 @@ import {
 import type { Store } from '@weir/eventlog'
 import type { Clock } from '@weir/kernel'
 import { createAddressIndex, type AddressClaim, type AddressIndex } from './domain/address-index.ts'
+import type { Drivers } from './domain/drivers.ts'
 import { emptyPlatform, evolvePlatform, type Platform } from './domain/platform.ts'
 import { createReservations, type Reservation } from './reservations.ts'
 import { createSharedRead } from './shared-read.ts'
@@ -27,10 +28,15 @@ export interface KnownCluster {
   readonly deregistered: boolean
 }
 
+export interface Offers {
+  readonly pools: readonly Pool[]
+  readonly drivers: Drivers
+}
+
 export interface Projection {
   readonly index: AddressIndex
-  /** The pools as they are now. */
-  pools(): Promise<readonly Pool[]>
+  /** The pools and drivers as they are now. */
+  offers(): Promise<Offers>
   /** The pools as they were read last, for what is only counted. */
   poolsKnown(): readonly Pool[]
   /** A cluster as it is now; undefined when it was never connected. */
@@ -73,9 +79,10 @@ export const openProjection = async (ports: {
 
   const projection: Projection = {
     index,
-    pools: async () => {
-      poolsKnown = [...(await readPlatform(platformTenant)).pools.values()]
-      return poolsKnown
+    offers: async () => {
+      const { pools, drivers } = await readPlatform(platformTenant)
+      poolsKnown = [...pools.values()]
+      return { pools: poolsKnown, drivers }
     },
     poolsKnown: () => poolsKnown,
     cluster: async (tenant, id) => {
@@ -92,7 +99,7 @@ export const openProjection = async (ports: {
       return true
     },
   }
-  await Promise.all([projection.reload(), projection.pools()])
+  await Promise.all([projection.reload(), projection.offers()])
   return projection
 }
 

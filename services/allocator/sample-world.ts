@@ -2,6 +2,7 @@
 // to fail or to take its time.
 import {
   clusterId,
+  driverAccount,
   driverName,
   event,
   ipAddress,
@@ -73,6 +74,22 @@ export const connected = (id: ClusterId = home, tenant: TenantId = acme): Domain
       nodeCidrs: ['127.0.0.0/8' as never],
     },
   })
+export const driverOf = (name: string, more: object = {}): DomainEvent =>
+  event('DriverConfigured', {
+    driver: driverAccount.parse({
+      name,
+      kind: name,
+      tenant: null,
+      account: 'p-1',
+      settings: {},
+      ...more,
+    }),
+  })
+/** The cluster's default driver is another one now. */
+export const defaultOf = (name: string): DomainEvent => {
+  const { data } = connected() as Extract<DomainEvent, { type: 'ClusterConnected' }>
+  return event('ClusterChanged', { cluster: { ...data.cluster, driver: driverName.parse(name) } })
+}
 export const deregistered = event('ClusterDeregistered', { id: home })
 
 export interface Fault {
@@ -207,7 +224,8 @@ export const createWorld = async (options: WorldOptions = {}) => {
   }
   const sayOf = (service: ServiceUid, said: DomainEvent): Promise<void> => {
     const category = said.type.startsWith('Resource') ? 'resource' : 'status'
-    const name = category === 'resource' ? `edge-${service}` : service
+    const key = 'key' in said.data ? said.data.key : service
+    const name = category === 'resource' ? key : service
     return say(streamOf(category, name), said, { tenant: acme, story: service })
   }
 
@@ -219,6 +237,8 @@ export const createWorld = async (options: WorldOptions = {}) => {
       deliver(observation(service, more)),
     sayPool: (said: DomainEvent, name = 'public') =>
       say(streamOf('pool', name), said, { tenant: platformTenant, story: name }),
+    sayDriver: (said: DomainEvent, name: string) =>
+      say(streamOf('driver', name), said, { tenant: platformTenant, story: name }),
     sayCluster: (said: DomainEvent, id: ClusterId = home) =>
       say(streamOf('cluster', id), said, { tenant: acme, story: id }),
     sayOf,

@@ -18,6 +18,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createAddressIndex, type AddressIndex } from './address-index.ts'
 import { decide, type Decision } from './decide.ts'
+import { builtInDrivers } from './drivers.ts'
 import { evolve, initialFacts } from './fold.ts'
 
 const acme = tenantId.parse('acme')
@@ -125,12 +126,17 @@ const when = ({
   return decide({
     facts: recorded(story).reduce(evolve, initialFacts),
     seen: seen(sees),
-    driver: driverName.parse('edge'),
+    ...common,
     pools,
     index: addresses,
-    deregistered: false,
     now,
   })
+}
+
+const common = {
+  driver: driverName.parse('edge'),
+  drivers: builtInDrivers,
+  deregistered: false,
 }
 
 const types = (decision: Decision): string[] => decision.events.map((each) => each.type)
@@ -378,10 +384,7 @@ test('no two holders ever share an address, whatever the order of coming and goi
           if (!comes || ip !== undefined) return
           const sees = { ...seen({ serviceUid: uid(who) }) }
           const facts = initialFacts
-          const driver = driverName.parse('edge')
-          const got = addressOf(
-            decide({ facts, seen: sees, driver, pools, index, deregistered: false, now: at }),
-          )
+          const got = addressOf(decide({ ...common, facts, seen: sees, pools, index, now: at }))
           if (got === undefined) return
           expect([...holding.values()]).not.toContain(got)
           held(index, got, uid(who))

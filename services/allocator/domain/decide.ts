@@ -8,6 +8,9 @@
 // A refusal is an event like any other, given once per wish, and again when the time it promised has
 // passed in vain; what serves goes on serving while a new wish is refused. A refused wish that is taken
 // back leaves what serves as it is: what is held is said once more, which ends the refusal for all.
+//
+// A Service whose driver changes keeps what it holds until the resource at the old driver is absent, since
+// that one serves until the new one does. A driver whose provider gives the address holds nothing of ours.
 import type {
   DomainEvent,
   DriverName,
@@ -21,12 +24,15 @@ import type {
 import { event, intentHash } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
 import { chooseAddress, usablePools, type Wish } from './choose.ts'
+import { driverProblem, type Drivers } from './drivers.ts'
 import type { Balancer, BalancerFacts, Refusal } from './fold.ts'
 
 export interface Situation {
   readonly facts: BalancerFacts
   readonly seen: ServiceObservation
+  /** The cluster's default driver, for a Service that names none. */
   readonly driver: DriverName
+  readonly drivers: Drivers
   readonly pools: readonly Pool[]
   readonly index: AddressIndex
   /** The cluster is no longer served: everything of it must go, whatever is seen. */
@@ -83,6 +89,9 @@ const wishOf = (at: Situation): Wish => ({
   now: at.now,
 })
 
+const wantedDriver = ({ seen, driver }: Situation): DriverName =>
+  seen.intent.requestedDriver ?? driver
+
 const open = (at: Situation): Decision => {
   const { cluster, serviceUid, namespace, name, intent } = at.seen
   const hash = intentHash(intent)
@@ -91,27 +100,49 @@ const open = (at: Situation): Decision => {
     serviceUid,
     namespace,
     name,
-    driver: at.driver,
+    driver: wantedDriver(at),
     intent,
     intentHash: hash,
   })
-  const first = hold(at, [])
+  const first = hold(at, empty)
   return { ...first, events: [requested, ...first.events] }
 }
 
-const satisfy = (at: Situation, balancer: Extract<Balancer, { intent: unknown }>): Decision => {
+const satisfy = (at: Situation, balancer: Held): Decision => {
   const hash = intentHash(at.seen.intent)
   const changed = hash !== balancer.intentHash
-  if (balancer.status === 'Serving' && !changed && !balancer.refusal) return nothing
-  const kept = balancer.status === 'Serving' ? balancer.leases : []
-  const tried = hold(at, kept)
+  const moves = wantedDriver(at) !== balancer.driver
+  const settled = balancer.status === 'Serving' && !changed && !moves && !balancer.refusal
+  if (settled && !holdsInVain(at, balancer)) return nothing
+  const kept = balancer.status === 'Serving' ? balancer : empty
+  // After a move the driver it has now is a former one.
+  const formers = moves ? [...balancer.formers, balancer.epoch] : balancer.formers
+  const tried = hold(at, { ...kept, formers, served: !moves && balancer.status === 'Serving' })
   const outcome = tried.events[0]
   if (outcome && outcome.type !== 'FrontendsAllocated') {
     return isSaid(balancer.refusal, outcome.type, at) ? { ...tried, events: [] } : tried
   }
-  const news = changed ? [changeOf(balancer.intent, at.seen.intent)] : []
+  const news = [
+    ...(changed ? [changeOf(balancer.intent, at.seen.intent)] : []),
+    ...(moves ? [moveOf(at, balancer)] : []),
+  ]
   const lettingGo = balancer.status === 'Serving' ? lettingGoOf(at, balancer, outcome) : []
   return { events: [...news, ...tried.events], claims: [...tried.claims, ...lettingGo] }
+}
+
+type Held = Extract<Balancer, { intent: unknown }>
+
+/** An address of ours that no resource uses any more: the driver it moved to has its own. */
+const holdsInVain = (at: Situation, balancer: Held): boolean =>
+  balancer.status === 'Serving' &&
+  balancer.leases.length > 0 &&
+  balancer.formers.length === 0 &&
+  at.drivers.get(balancer.driver)?.addresses === 'provider'
+
+const moveOf = (at: Situation, { driver: from, intent }: Held): DomainEvent => {
+  const byClass = intent.requestedDriver !== at.seen.intent.requestedDriver
+  const cause = byClass ? 'load-balancer-class' : 'cluster-default'
+  return event('DriverChanged', { from, to: wantedDriver(at), cause })
 }
 
 /** The same answer to the same wish is given once, while what it promised may still come true. */
@@ -125,19 +156,32 @@ const isSaid = (
   (known.promisedAt === null || now < known.promisedAt + brokenPromiseMs)
 
 const changeOf = (before: LoadBalancerIntent, after: LoadBalancerIntent): DomainEvent => {
-  const fields = (Object.keys(after) as (keyof LoadBalancerIntent)[]).filter(
+  const fields = (Object.keys({ ...before, ...after }) as (keyof LoadBalancerIntent)[]).filter(
     (field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]),
   )
   return event('LoadBalancerChanged', { intent: after, intentHash: intentHash(after), fields })
 }
 
+/** What is held when a wish is looked at. */
+interface Kept {
+  readonly leases: readonly Lease[]
+  readonly frontends: readonly Frontend[]
+  /** Epochs at former drivers, which may still use what is held. */
+  readonly formers: readonly number[]
+  /** The wanted driver serves it already, so that it is asked for nothing new. */
+  readonly served: boolean
+}
+const empty: Kept = { leases: [], frontends: [], formers: [], served: false }
+
 /** Takes what the wish needs, keeping the leases it has where they still fit. */
-const hold = (at: Situation, kept: readonly Lease[]): Decision => {
+const hold = (at: Situation, kept: Kept): Decision => {
   const wish = wishOf(at)
-  const refusal = refusalOf(wish)
+  const byProvider = at.drivers.get(wantedDriver(at))?.addresses === 'provider'
+  const refusal = refusalOf(at, wish, { served: kept.served, byProvider })
   if (refusal) return refuse(refusal, null)
+  if (byProvider) return holdNothingMore(kept)
   const { requestedAddress } = wish.intent
-  const stays = kept.find((lease) => requestedAddress === null || lease.ip === requestedAddress)
+  const stays = kept.leases.find(({ ip }) => requestedAddress === null || ip === requestedAddress)
   const choice = stays
     ? ({ found: true, ...stays, reason: 'sticky' } as const)
     : chooseAddress(wish)
@@ -153,19 +197,41 @@ const hold = (at: Situation, kept: readonly Lease[]): Decision => {
   return { events: [allocated], claims: taken.map((each) => ({ change: 'take', at: each })) }
 }
 
+/** The provider gives the address; ours are held only while a former driver may serve them. */
+const holdNothingMore = ({ leases, frontends, formers }: Kept): Decision => {
+  const still = formers.length > 0 ? { leases: [...leases], frontends: [...frontends] } : none
+  const allocated = event('FrontendsAllocated', { ...still, choice: 'provider', considered: [] })
+  return { events: [allocated], claims: [] }
+}
+const none: { readonly leases: Lease[]; readonly frontends: Frontend[] } = {
+  leases: [],
+  frontends: [],
+}
+
 const refuse = (refusal: DomainEvent, freeAt: number | null): Decision => ({
   events: [refusal],
   claims: [],
   refused: { type: refusal.type, freeAt },
 })
 
-const refusalOf = (wish: Wish): DomainEvent | undefined => {
-  const { intent, intentHash: hash } = wish
-  if (intent.invalid.length > 0) {
-    return event('IntentInvalid', { intentHash: hash, problems: [...intent.invalid] })
+const refusalOf = (
+  at: Situation,
+  { intent, intentHash: hash, tenant }: Wish,
+  is: { readonly served: boolean; readonly byProvider: boolean },
+): DomainEvent | undefined => {
+  const problems = [...intent.invalid]
+  const byClass = intent.requestedDriver !== undefined
+  const wanted = { driver: wantedDriver(at), tenant, byClass }
+  const unknown = is.served ? undefined : driverProblem(at.drivers, wanted)
+  if (unknown) problems.push(unknown)
+  else if (is.byProvider && intent.requestedPool !== null) {
+    const problem = `"${intent.requestedPool}" cannot be used: the driver "${wanted.driver}" has addresses of its own`
+    problems.push({ field: 'the pool', problem })
   }
+  if (problems.length > 0) return event('IntentInvalid', { intentHash: hash, problems })
+  // What a provider carries, its driver knows.
   const foreign = intent.ports.map((port) => port.protocol).filter((name) => name === 'SCTP')
-  if (foreign.length === 0) return undefined
+  if (is.byProvider || foreign.length === 0) return undefined
   return event('ProtocolUnsupported', { intentHash: hash, protocols: [...new Set(foreign)] })
 }
 

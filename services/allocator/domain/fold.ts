@@ -1,4 +1,12 @@
-import type { ClusterId, Frontend, Lease, LoadBalancerIntent, RecordedEvent } from '@weir/contract'
+import type {
+  ClusterId,
+  DriverName,
+  EventData,
+  Frontend,
+  Lease,
+  LoadBalancerIntent,
+  RecordedEvent,
+} from '@weir/contract'
 import { categoryOf, intentHash } from '@weir/contract'
 
 /** A refusal by name, and the wish it answered. */
@@ -14,6 +22,15 @@ interface Wish {
   readonly intentHash: string
 }
 
+/** Who makes the resource now, and who made it before. */
+interface Making {
+  readonly driver: DriverName
+  /** The number of the newest incarnation, counted over all lives. */
+  readonly epoch: number
+  /** Epochs of this life at drivers it moved from, which may still be at a provider. */
+  readonly formers: readonly number[]
+}
+
 interface Holding {
   readonly leases: readonly Lease[]
   readonly frontends: readonly Frontend[]
@@ -26,12 +43,15 @@ interface Holding {
  */
 export type Balancer =
   | { readonly status: 'None' }
-  | (Wish & { readonly status: 'Wanted'; readonly refusal: Refusal | undefined })
-  | (Wish & Holding & { readonly status: 'Serving'; readonly refusal: Refusal | undefined })
+  | (Wish & Making & { readonly status: 'Wanted'; readonly refusal: Refusal | undefined })
+  | (Wish &
+      Making &
+      Holding & { readonly status: 'Serving'; readonly refusal: Refusal | undefined })
   | (Holding & {
       readonly status: 'Releasing'
+      readonly epoch: number
       readonly reason: string
-      /** The provider's resource was read and is absent. */
+      /** The provider's resource was read and is absent, after those of drivers it moved from. */
       readonly absent: boolean
       /** The watcher took our finalizer off, or found the object gone. */
       readonly finalizerRemoved: boolean
@@ -45,6 +65,8 @@ export interface BalancerFacts {
   readonly finalizerFree: boolean
   /** Where the newest life began. */
   readonly cluster: ClusterId | undefined
+  /** Incarnations begun in all lives. */
+  readonly epochs: number
 }
 
 export const initialFacts: BalancerFacts = {
@@ -52,6 +74,7 @@ export const initialFacts: BalancerFacts = {
   version: 0,
   finalizerFree: true,
   cluster: undefined,
+  epochs: 0,
 }
 
 const refused = (at: Balancer, refusal: Refusal): Balancer =>
@@ -60,10 +83,33 @@ const refused = (at: Balancer, refusal: Refusal): Balancer =>
 const held = (at: Balancer): Holding =>
   at.status === 'Serving' || at.status === 'Releasing' ? at : { leases: [], frontends: [] }
 
-const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
+const moved = (at: Balancer, to: DriverName, epoch: number): Balancer =>
+  at.status === 'Wanted' || at.status === 'Serving'
+    ? { ...at, driver: to, epoch, formers: [...at.formers, at.epoch] }
+    : at
+
+/** The newest incarnation is the last to go; 0 stands for it when it was never made. */
+const absent = (at: Balancer, { epoch }: EventData<'ResourceAbsent'>): Balancer => {
+  switch (at.status) {
+    case 'Wanted':
+    case 'Serving':
+      return { ...at, formers: at.formers.filter((former) => former !== epoch) }
+    case 'Releasing':
+      return epoch === 0 || epoch === at.epoch ? { ...at, absent: true } : at
+    case 'None':
+      return at
+  }
+}
+
+const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Balancer => {
   switch (event.type) {
-    case 'LoadBalancerRequested':
-      return { ...event.data, status: 'Wanted', refusal: undefined }
+    case 'LoadBalancerRequested': {
+      const { driver, intent, intentHash } = event.data
+      const wish = { intent, intentHash, driver, epoch, formers: [] }
+      return { ...wish, status: 'Wanted', refusal: undefined }
+    }
+    case 'DriverChanged':
+      return moved(at, event.data.to, epoch)
     case 'LoadBalancerChanged': {
       if (at.status !== 'Wanted' && at.status !== 'Serving') return at
       return { ...at, intent: event.data.intent, intentHash: event.data.intentHash }
@@ -71,11 +117,11 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
     case 'FrontendsAllocated': {
       if (at.status !== 'Wanted' && at.status !== 'Serving') return at
       const { leases, frontends } = event.data
-      const { intent } = at
+      const hash = intentHash(at.intent)
       return {
+        ...at,
         status: 'Serving',
-        intent,
-        intentHash: intentHash(intent),
+        intentHash: hash,
         leases,
         frontends,
         refusal: undefined,
@@ -102,6 +148,7 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
       const { reason } = event.data
       return {
         status: 'Releasing',
+        epoch,
         leases,
         frontends,
         reason,
@@ -110,7 +157,7 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
       }
     }
     case 'ResourceAbsent':
-      return at.status === 'Releasing' ? { ...at, absent: true } : at
+      return absent(at, event.data)
     case 'FinalizerRemoved':
       return at.status === 'Releasing' ? { ...at, finalizerRemoved: true } : at
     case 'FrontendsReleased':
@@ -121,8 +168,20 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent): Balancer => {
 }
 
 /** Adds one event of the story to what is known. */
-export const evolve = (facts: BalancerFacts, event: RecordedEvent): BalancerFacts => ({
-  balancer: evolveBalancer(facts.balancer, event),
+export const evolve = (facts: BalancerFacts, event: RecordedEvent): BalancerFacts => {
+  const begins = event.type === 'LoadBalancerRequested' || event.type === 'DriverChanged'
+  const epochs = facts.epochs + (begins ? 1 : 0)
+  return {
+    ...evolveFacts(facts, event),
+    epochs,
+    balancer: evolveBalancer(facts.balancer, event, epochs),
+  }
+}
+
+const evolveFacts = (
+  facts: BalancerFacts,
+  event: RecordedEvent,
+): Pick<BalancerFacts, 'version' | 'finalizerFree' | 'cluster'> => ({
   version: categoryOf(event.subject) === 'lb' ? event.streamversion : facts.version,
   finalizerFree:
     event.type === 'FinalizerRemoved'

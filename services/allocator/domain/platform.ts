@@ -1,14 +1,17 @@
 import type { Cluster, ClusterId, Pool, PoolName, RecordedEvent } from '@weir/contract'
+import { builtInDrivers, configured, removed, type Drivers } from './drivers.ts'
 
-/** What people set up: the pools of the platform and the clusters of the tenants. */
+/** What people set up: the pools and drivers of the platform and the clusters of the tenants. */
 export interface Platform {
   readonly pools: ReadonlyMap<PoolName, Pool>
+  readonly drivers: Drivers
   readonly clusters: ReadonlyMap<ClusterId, Cluster>
   readonly deregistered: ReadonlySet<ClusterId>
 }
 
 export const emptyPlatform: Platform = {
   pools: new Map(),
+  drivers: builtInDrivers,
   clusters: new Map(),
   deregistered: new Set(),
 }
@@ -25,6 +28,10 @@ export const evolvePlatform = (at: Platform, event: RecordedEvent): Platform => 
       const left = [...at.pools].filter(([name]) => name !== event.data.name)
       return { ...at, pools: new Map(left) }
     }
+    case 'DriverConfigured':
+      return { ...at, drivers: configured(at.drivers, event.data.driver) }
+    case 'DriverRemoved':
+      return { ...at, drivers: removed(at.drivers, event.data.name) }
     case 'ClusterConnected':
     case 'ClusterChanged': {
       const { cluster } = event.data

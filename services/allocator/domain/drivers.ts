@@ -1,0 +1,62 @@
+import {
+  driverName,
+  type DriverAccount,
+  type DriverName,
+  type LoadBalancerIntent,
+  type TenantId,
+} from '@weir/contract'
+
+/** What the allocator needs to know of a driver. */
+export interface KnownDriver {
+  /** Whether our pools hold the addresses, or its provider gives its own. */
+  readonly addresses: 'pool' | 'provider'
+  /** Who may use it; null for every tenant. */
+  readonly tenant: TenantId | null
+  /** It makes nothing new; what it made goes on until it is released. */
+  readonly removed: boolean
+}
+
+export type Drivers = ReadonlyMap<DriverName, KnownDriver>
+
+/** Our own fleet needs no account. It is the one that serves addresses of our pools. */
+export const builtInDrivers: Drivers = new Map([
+  [driverName.parse('edge'), { addresses: 'pool', tenant: null, removed: false }],
+])
+
+/** A driver that was configured: every kind of cloud gives addresses of its own. */
+export const configured = (drivers: Drivers, { name, tenant }: DriverAccount): Drivers =>
+  new Map([...drivers, [name, { addresses: 'provider', tenant, removed: false }]])
+
+/** A driver that makes nothing new. */
+export const removed = (drivers: Drivers, name: DriverName): Drivers => {
+  const known = drivers.get(name)
+  return known ? new Map([...drivers, [name, { ...known, removed: true }]]) : drivers
+}
+
+type Problem = LoadBalancerIntent['invalid'][number]
+
+/**
+ * Why nothing new may be made by a driver for this tenant; undefined when it may. A driver of somebody
+ * else is told of like one that does not exist.
+ */
+export const driverProblem = (
+  drivers: Drivers,
+  wanted: { readonly driver: DriverName; readonly tenant: TenantId; readonly byClass: boolean },
+): Problem | undefined => {
+  const { driver, tenant, byClass } = wanted
+  const open = [...drivers].filter(([, known]) => isOpen(known, tenant)).map(([name]) => name)
+  if (open.includes(driver)) return undefined
+  const names = open.toSorted().join(', ').slice(0, 300)
+  return byClass
+    ? {
+        field: 'spec.loadBalancerClass',
+        problem: `names the driver "${driver}", which is not open to this tenant; open are ${names}`,
+      }
+    : {
+        field: 'the cluster',
+        problem: `has the default driver "${driver}", which is not open to this tenant; open are ${names}`,
+      }
+}
+
+const isOpen = (known: KnownDriver, tenant: TenantId): boolean =>
+  !known.removed && (known.tenant === null || known.tenant === tenant)
