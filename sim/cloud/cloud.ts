@@ -1,0 +1,163 @@
+// A cloud that gives load balancers as real ones do: calls are accepted and take effect later, what is being
+// changed is locked, names are unique, reads may be of a moment ago, and nobody is fenced.
+import type { DesiredResource, OwnershipMarks } from '@weir/contract'
+import type { FaultPlan } from '../faults.ts'
+import type { ProviderAct } from '../truth/ledger.ts'
+
+export interface CloudThing {
+  readonly ref: string
+  readonly name: string
+  readonly marks: OwnershipMarks | null
+  readonly desired: DesiredResource | null
+  readonly state: 'building' | 'active' | 'updating' | 'deleting'
+}
+
+export type CloudAnswer =
+  | { readonly status: 'accepted'; readonly ref: string }
+  | { readonly status: 'exists'; readonly ref: string }
+  | { readonly status: 'locked' }
+  | { readonly status: 'missing' }
+  | { readonly status: 'throttled' }
+
+export interface CloudTiming {
+  /** Longest that a create, an update or a delete goes on, milliseconds; 0 for at once. */
+  readonly worksMs: number
+  /** How old a read may be, milliseconds. */
+  readonly staleMs: number
+}
+
+export interface Cloud {
+  readonly name: string
+  create(desired: DesiredResource, asked: Asked): CloudAnswer
+  update(ref: string, desired: DesiredResource, asked: Asked): CloudAnswer
+  remove(ref: string, asked: Asked): CloudAnswer
+  /** What a client is shown: perhaps of a moment ago. */
+  read(): readonly CloudThing[]
+  /** What is there. */
+  truth(): readonly CloudThing[]
+  /** Puts a thing there without a word. */
+  plant(thing: CloudThing): void
+  onChange(handle: (marks: OwnershipMarks) => void): () => void
+}
+
+export interface Asked {
+  readonly by: string
+  readonly at: number
+}
+
+export interface CloudPorts {
+  readonly name: string
+  readonly timing: CloudTiming
+  readonly faults: FaultPlan
+  readonly now: () => number
+  /** Does something as the cloud itself, after a while. */
+  readonly later: (label: string, ms: number, run: () => void) => void
+  readonly onAct: (act: ProviderAct) => void
+}
+
+export const createCloud = (ports: CloudPorts): Cloud => {
+  const { name: driver, timing, faults, now, onAct } = ports
+  const things = new Map<string, CloudThing>()
+  const listeners = new Set<(marks: OwnershipMarks) => void>()
+  let past: { readonly at: number; readonly things: readonly CloudThing[] }[] = []
+  let made = 0
+
+  const remember = (): void => {
+    past.push({ at: now(), things: [...things.values()] })
+    past = past.filter(({ at }, index) => {
+      const next = past[index + 1]
+      return next === undefined || next.at > now() - timing.staleMs || at > now() - timing.staleMs
+    })
+  }
+  const set = (thing: CloudThing | null, ref: string): void => {
+    remember()
+    const marks = (thing ?? things.get(ref))?.marks ?? null
+    if (thing === null) things.delete(ref)
+    else things.set(ref, thing)
+    if (marks !== null) for (const listener of listeners) listener(marks)
+  }
+  const note = (act: ProviderAct['act'], thing: CloudThing, asked: Asked): void => {
+    if (thing.marks === null || thing.desired === null) return
+    const { tenant, service, key, epoch } = thing.marks
+    const { generation } = thing.desired
+    const place = { tenant, service, key, epoch, generation, ref: thing.ref }
+    onAct({ driver, act, ...place, by: asked.by, askedAt: asked.at })
+  }
+  /** What was begun comes to its end by itself. */
+  const work = (ref: string, end: () => void): void => {
+    const ms = timing.worksMs === 0 ? 0 : 100 + faults.someMs(timing.worksMs)
+    if (ms === 0) end()
+    else ports.later(`${driver} works on ${ref}`, ms, end)
+  }
+  const settle = (ref: string): void => {
+    const thing = things.get(ref)
+    if (thing !== undefined && thing.state !== 'deleting') set({ ...thing, state: 'active' }, ref)
+  }
+  const busy = (thing: CloudThing): boolean => thing.state !== 'active'
+
+  return {
+    name: driver,
+    create: (desired, asked) => {
+      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      const name = `weir-${desired.marks.key}-${desired.marks.epoch}`
+      const there = [...things.values()].find((each) => each.name === name)
+      if (there !== undefined) return { status: 'exists', ref: there.ref }
+      made += 1
+      const ref = `${driver}-lb-${made}`
+      const { marks } = desired
+      const thing: CloudThing = { ref, name, marks, desired, state: 'building' }
+      set(thing, ref)
+      note('create', thing, asked)
+      work(ref, () => settle(ref))
+      return { status: 'accepted', ref }
+    },
+    update: (ref, desired, asked) => {
+      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      const thing = things.get(ref)
+      if (thing === undefined) return { status: 'missing' }
+      if (busy(thing)) return { status: 'locked' }
+      const updated: CloudThing = { ...thing, desired, state: 'updating' }
+      set(updated, ref)
+      note('update', updated, asked)
+      work(ref, () => settle(ref))
+      return { status: 'accepted', ref }
+    },
+    remove: (ref, asked) => {
+      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      const thing = things.get(ref)
+      if (thing === undefined) return { status: 'missing' }
+      if (thing.state === 'deleting') return { status: 'accepted', ref }
+      if (busy(thing)) return { status: 'locked' }
+      const going: CloudThing = { ...thing, state: 'deleting' }
+      set(going, ref)
+      note('delete', going, asked)
+      work(ref, () => {
+        set(null, ref)
+        note('gone', going, asked)
+      })
+      return { status: 'accepted', ref }
+    },
+    read: () => {
+      const present = [...things.values()]
+      const old = past.find(({ at }) => at >= now() - timing.staleMs)
+      if (old !== undefined && faults.strikes('provider eventual consistency')) return old.things
+      // What was made a moment ago, or is on its way out, is not found though it is there.
+      const shy = present.filter(({ ref, state }) => state !== 'active' || isYoung(ref))
+      if (shy.length > 0 && faults.strikes('premature 404')) {
+        return present.filter((thing) => !shy.includes(thing))
+      }
+      return present
+    },
+    truth: () => [...things.values()],
+    plant: (thing) => set(thing, thing.ref),
+    onChange: (handle) => {
+      listeners.add(handle)
+      return () => listeners.delete(handle)
+    },
+  }
+
+  function isYoung(ref: string): boolean {
+    const first = past.find(({ things: then }) => then.some((thing) => thing.ref === ref))
+    return first === undefined || first.at > now() - timing.staleMs
+  }
+}

@@ -1,0 +1,53 @@
+import type { Service } from '../kube/object.ts'
+import type { KubeWrite } from '../truth/ledger.ts'
+import { holdsOurs } from '../truth/services.ts'
+import type { World } from '../world/world.ts'
+import type { Oracle } from './safety.ts'
+import { Violation } from './violation.ts'
+
+/** P5 and P6: what we write on Services. */
+export const checkKubeWrite = (world: World, oracle: Oracle, write: KubeWrite): void => {
+  const { by, patch, before, after } = write
+  if (patch.metadata.uid === undefined) throw new Violation('P5', `${by} wrote without a UID`)
+  if (patch.status?.loadBalancer?.ingress != null) checkStatus(oracle, write)
+  if (holdsOurs(before) && !holdsOurs(after)) checkLetGo(world, oracle, write)
+}
+
+/** P5: the address shown is this Service's own, and a provider confirmed it. */
+const checkStatus = ({ stories }: Oracle, { by, after, patch }: KubeWrite): void => {
+  const { uid } = after.metadata
+  const story = stories.get(uid)
+  for (const { ip, hostname } of patch.status?.loadBalancer?.ingress ?? []) {
+    const shown = ip ?? hostname
+    const what = `${by} shows ${shown} on ${nameOf(after)} (${uid})`
+    if (ip !== undefined && story?.leases.some((lease) => lease.ip === ip) !== true) {
+      throw new Violation('P5', `${what}, which it does not hold`)
+    }
+    const confirmed = [...(story?.resources.values() ?? [])].some(
+      ({ programmed }) =>
+        programmed?.ingress.some((each) => ('ip' in each ? each.ip : each.hostname) === shown) ===
+        true,
+    )
+    if (!confirmed) throw new Violation('P5', `${what}, which no provider confirmed`)
+  }
+}
+
+/** P6: the finalizer goes after the absence of everything ever intended, and it is true. */
+const checkLetGo = (world: World, oracle: Oracle, { by, after }: KubeWrite): void => {
+  const { uid } = after.metadata
+  const what = `${by} takes the finalizer off ${nameOf(after)} (${uid})`
+  const story = oracle.stories.get(uid)
+  for (const { key, intendedEpoch, absent } of story?.resources.values() ?? []) {
+    if (intendedEpoch > 0 && !absent.has(intendedEpoch)) {
+      throw new Violation('P6', `${what} before ${key}/${intendedEpoch} is known to be absent`)
+    }
+  }
+  for (const cloud of world.clouds) {
+    const there = cloud.truth().find(({ marks }) => marks?.service === uid)
+    if (there !== undefined) {
+      throw new Violation('P6', `${what} while ${there.ref} is there (${there.state})`)
+    }
+  }
+}
+
+const nameOf = ({ metadata }: Service): string => `${metadata.namespace}/${metadata.name}`

@@ -1,0 +1,167 @@
+// What must be so once faults have stopped and time has passed. Each check gives the first thing that is
+// not so, in words, or nothing.
+import { isRefusal, type RecordedEvent } from '@weir/contract'
+import type { Service } from '../kube/object.ts'
+import { holdsOurs, type TrueService } from '../truth/services.ts'
+import type { World } from '../world/world.ts'
+import type { Oracle } from './safety.ts'
+import { Violation, type PromiseName } from './violation.ts'
+
+export interface Unkept {
+  readonly promise: PromiseName
+  readonly problem: string
+}
+
+/** The first promise that is not kept now; undefined when the platform is where it should be. */
+export const notYet = (world: World, oracle: Oracle): Unkept | undefined => {
+  for (const service of oracle.services.all()) {
+    const problem = service.wanted
+      ? servedProblem(world, oracle, service)
+      : leftProblem(oracle, service)
+    if (problem !== undefined) return problem
+  }
+  return orphanProblem(world, oracle)
+}
+
+export const mustBeSo = (unkept: Unkept | undefined): void => {
+  if (unkept !== undefined) throw new Violation(unkept.promise, unkept.problem)
+}
+
+const stuck = (promise: PromiseName, problem: string): Unkept => ({ promise, problem })
+
+/** L1: a Service that is wanted is served exactly as it asks, or told why not. */
+const servedProblem = (
+  world: World,
+  oracle: Oracle,
+  { uid, object }: TrueService,
+): Unkept | undefined => {
+  if (object === undefined) return undefined
+  const name = `${object.metadata.name} (${uid})`
+  if (!holdsOurs(object)) return stuck('L1', `${name} has no finalizer`)
+  const story = oracle.stories.get(uid)
+  if (story === undefined || story.lives !== story.releases + 1) {
+    return stuck('L1', `${name} has had ${story?.lives ?? 0} lives and ${story?.releases} ends`)
+  }
+  const shown = (object.status.loadBalancer.ingress ?? []).map(({ ip }) => ip).join()
+  const held = story.leases.map(({ ip }) => ip).join()
+  const refusal = refusalOf(world, uid)
+  if (refusal !== undefined) return refusalProblem(world, object, refusal)
+  if (held === '') return stuck('L1', `${name} holds no address, and nobody says why`)
+  if (shown !== held) return stuck('L1', `${name} shows "${shown}" and holds "${held}"`)
+  return resourceProblem(world, object, held)
+}
+
+/** The newest answer to its wish, if that is a no. */
+const refusalOf = (world: World, uid: string): RecordedEvent | undefined => {
+  let newest: RecordedEvent | undefined
+  for (const entry of world.ledger.entries) {
+    if (entry.kind !== 'event' || entry.event.correlationid !== uid) continue
+    const { event } = entry
+    if (isRefusal(event)) newest = event
+    if (event.type === 'FrontendsAllocated' || event.type === 'LoadBalancerRequested') {
+      newest = undefined
+    }
+  }
+  return newest
+}
+
+const refusalProblem = (
+  world: World,
+  object: Service,
+  refusal: RecordedEvent,
+): Unkept | undefined => {
+  const { name, uid, annotations } = object.metadata
+  const told = annotations?.['weir.dev/reason'] ?? ''
+  if (!told.startsWith(refusal.type)) {
+    return stuck('L1', `${name} (${uid}) is refused (${refusal.type}) and shows "${told}"`)
+  }
+  if (refusal.type !== 'PoolExhausted') return undefined
+  const free = freeAddresses(world)
+  return free > 0 ? stuck('L1', `${name} (${uid}) waits though ${free} are free`) : undefined
+}
+
+const freeAddresses = ({ operator, scheduler, claims }: World): number => {
+  const now = scheduler.now()
+  const busy = claims().filter(
+    ({ holder, restsUntil }) => holder !== null || (restsUntil ?? 0) > now,
+  )
+  return operator.poolSize() - busy.length
+}
+
+/** The one resource at the providers is what the Service asks for. */
+const resourceProblem = (world: World, object: Service, ip: string): Unkept | undefined => {
+  const { name, uid } = object.metadata
+  const own = world.clouds
+    .flatMap((cloud) => cloud.truth())
+    .filter(({ marks }) => marks?.service === uid)
+  const [thing, ...more] = own
+  if (thing?.desired == null) return stuck('L1', `${name} (${uid}) has no resource`)
+  if (more.length > 0) return stuck('L2', `${name} (${uid}) has ${own.length} resources`)
+  const { desired } = thing
+  const wanted = describeWanted(world, object, ip)
+  const found = describe({
+    frontends: desired.frontends.map((at) => `${at.ip} ${at.protocol}/${at.port} ${at.nodePort}`),
+    targets: desired.targets.map((at) => `${at.node} ${at.ip}`),
+    ranges: desired.sourceRanges,
+    policy: desired.policy,
+    affinity: desired.affinity.kind,
+  })
+  if (thing.state !== 'active') return stuck('L1', `${thing.ref} is ${thing.state}`)
+  if (wanted === found) return undefined
+  return stuck('L1', `${name} (${uid}) asks for ${wanted} and ${thing.ref} has ${found}`)
+}
+
+interface Described {
+  readonly frontends: readonly string[]
+  readonly targets: readonly string[]
+  readonly ranges: readonly string[]
+  readonly policy: string
+  readonly affinity: string
+}
+
+const describe = ({ frontends, targets, ranges, policy, affinity }: Described): string =>
+  JSON.stringify([frontends.toSorted(), targets.toSorted(), ranges.toSorted(), policy, affinity])
+
+const describeWanted = (world: World, { metadata, spec }: Service, ip: string): string => {
+  const at = world.clusters.find(
+    ({ kube }) =>
+      kube.store.get('services', `default/${metadata.name}`)?.metadata.uid === metadata.uid,
+  )
+  const nodes = (at?.kube.store.all('nodes') ?? []).filter(
+    (node) =>
+      Object.keys(node.metadata.labels ?? {}).length === 0 && (node.spec.taints ?? []).length === 0,
+  )
+  return describe({
+    frontends: spec.ports.map((port) => `${ip} ${port.protocol}/${port.port} ${port.nodePort}`),
+    targets: nodes.map((node) => `${node.metadata.name} ${node.status.addresses[0]?.address}`),
+    ranges: spec.loadBalancerSourceRanges ?? [],
+    policy: spec.externalTrafficPolicy ?? 'Cluster',
+    affinity: spec.sessionAffinity ?? 'None',
+  })
+}
+
+/** L2 and L3: of a Service that is not wanted nothing is held, and it does not wait for us. */
+const leftProblem = (oracle: Oracle, { uid, object, cluster }: TrueService): Unkept | undefined => {
+  const story = oracle.stories.get(uid)
+  if (story !== undefined && story.lives !== story.releases) {
+    return stuck('L2', `life ${story.lives} of ${uid} goes on though nobody wants it`)
+  }
+  if ((story?.leases.length ?? 0) > 0) return stuck('L2', `${uid} still holds its address`)
+  // A cluster that left is not waited for; its finalizers go if it can be reached, which it can here.
+  if (object !== undefined && holdsOurs(object)) {
+    const gone = oracle.services.served(cluster) ? '' : ' of a cluster that left'
+    return stuck('L3', `${object.metadata.name} (${uid})${gone} still has our finalizer`)
+  }
+  return undefined
+}
+
+/** L2: nothing exists without a reason. */
+const orphanProblem = (world: World, { services }: Oracle): Unkept | undefined => {
+  for (const { ref, marks } of world.clouds.flatMap((cloud) => cloud.truth())) {
+    if (marks === null) continue
+    if (services.get(marks.service)?.wanted !== true) {
+      return stuck('L2', `${ref} is there, and its Service ${marks.service} does not want it`)
+    }
+  }
+  return undefined
+}

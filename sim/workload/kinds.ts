@@ -1,0 +1,20 @@
+/** What users and operators do, by the name that the summary counts it under. */
+export const workloadKinds = [
+  'create',
+  'edit ports',
+  'edit ranges',
+  'edit affinity',
+  'edit address',
+  'policy flip',
+  'type flip',
+  'delete',
+  'delete and recreate',
+  'namespace delete',
+  'node churn',
+  'pod churn',
+  'pool exhaustion',
+  'cluster deregister',
+  'forge status',
+  'strip finalizers',
+] as const
+export type WorkloadKind = (typeof workloadKinds)[number]

@@ -1,0 +1,13 @@
+/** A certificate authority that signs nothing: credentials must hold one that can be read. */
+export const authority = `-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUAroX8iQZVh6KxqKppBskEFuNwQUwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJc2ltdWxhdGVkMCAXDTI2MTEyMzIwNTcyNloYDzIxMjYxMDMw
+MjA1NzI2WjAUMRIwEAYDVQQDDAlzaW11bGF0ZWQwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARBJSlJoUaFyBOekJQpn2WBK5ynVKUGf9Q6iugwVo0C++d1UgjO3xu4
+jBM0M98Qg2ktJ9C7KH6c30BPOMHF1ymao1MwUTAdBgNVHQ4EFgQUUGn5CV/VLppB
+E7st2p8medOPd4QwHwYDVR0jBBgwFoAUUGn5CV/VLppBE7st2p8medOPd4QwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBbfWT7WqH5srhtIfQzK8Hg
+KUkyKA24cC8Ek7nfLHKrVwIgUjHvmTIT2ghdHgvbJ/drhn5nYnjtZfDCis37wGDw
+TcQ=
+-----END CERTIFICATE-----
+`
