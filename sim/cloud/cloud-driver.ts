@@ -113,7 +113,7 @@ const itemOf = ({ ref, marks, desired }: CloudThing): InventoryItem => ({
 
 const observed = (name: string, marks: OwnershipMarks, view: View): Observed<View> => {
   const mine = view.find((thing) => thing.marks?.epoch === marks.epoch)
-  if (mine?.marks == null || mine.desired === null) {
+  if (mine === undefined || mine.marks === null || mine.desired === null) {
     return { status: 'absent', confirmedBy: [name], view }
   }
   return {
@@ -138,14 +138,14 @@ const planOf = (order: Order, seen: Observed): Plan => {
   if (order.order === 'remove') return steps(...view.flatMap((thing) => deleting(thing, order)))
   const { desired } = order
   const later = view.find((thing) => (thing.marks?.epoch ?? 0) > desired.marks.epoch)
-  if (later?.marks != null) {
-    const { epoch } = later.marks
+  if (later !== undefined) {
+    const epoch = later.marks?.epoch ?? 0
     return { status: 'superseded', epoch, generation: later.desired?.generation ?? 1 }
   }
   const older = view.filter((thing) => (thing.marks?.epoch ?? 0) < desired.marks.epoch)
   const clearing = older.flatMap((thing) => deleting(thing, order))
   const mine = view.find((thing) => thing.marks?.epoch === desired.marks.epoch)
-  if (mine === undefined) return steps(...clearing, creating(desired), ...[])
+  if (mine === undefined) return steps(...clearing, creating(desired))
   return servingPlan(mine, desired, clearing)
 }
 

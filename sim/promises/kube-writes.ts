@@ -9,7 +9,7 @@ import { Violation } from './violation.ts'
 export const checkKubeWrite = (world: World, oracle: Oracle, write: KubeWrite): void => {
   const { by, patch, before, after } = write
   if (patch.metadata.uid === undefined) throw new Violation('P5', `${by} wrote without a UID`)
-  if (patch.status?.loadBalancer?.ingress != null) checkStatus(oracle, write)
+  if ((patch.status?.loadBalancer?.ingress ?? []).length > 0) checkStatus(oracle, write)
   if (holdsOurs(before) && !holdsOurs(after)) checkLetGo(world, oracle, write)
 }
 

@@ -12,19 +12,23 @@ export interface Unkept {
   readonly problem: string
 }
 
-/** The first promise that is not kept now; undefined when the platform is where it should be. */
-export const notYet = (world: World, oracle: Oracle): Unkept | undefined => {
-  for (const service of oracle.services.all()) {
-    const problem = service.wanted
-      ? servedProblem(world, oracle, service)
-      : leftProblem(oracle, service)
-    if (problem !== undefined) return problem
-  }
-  return orphanProblem(world, oracle)
+/** What is not as promised now; nothing when the platform is where it should be. */
+export const notYet = (world: World, oracle: Oracle): readonly Unkept[] => {
+  const services = [...oracle.services.all()].map((service) =>
+    service.wanted ? servedProblem(world, oracle, service) : leftProblem(oracle, service),
+  )
+  return [...services, orphanProblem(world, oracle)].filter((problem) => problem !== undefined)
 }
 
-export const mustBeSo = (unkept: Unkept | undefined): void => {
-  if (unkept !== undefined) throw new Violation(unkept.promise, unkept.problem)
+/** @throws Violation for the first that `tolerate` does not take note of. */
+export const mustBeSo = (
+  unkept: readonly Unkept[],
+  tolerate: (violation: Violation) => boolean,
+): void => {
+  for (const { promise, problem } of unkept) {
+    const violation = new Violation(promise, problem)
+    if (!tolerate(violation)) throw violation
+  }
 }
 
 const stuck = (promise: PromiseName, problem: string): Unkept => ({ promise, problem })
@@ -95,7 +99,8 @@ const resourceProblem = (world: World, object: Service, ip: string): Unkept | un
     .flatMap((cloud) => cloud.truth())
     .filter(({ marks }) => marks?.service === uid)
   const [thing, ...more] = own
-  if (thing?.desired == null) return stuck('L1', `${name} (${uid}) has no resource`)
+  if (thing === undefined || thing.desired === null)
+    return stuck('L1', `${name} (${uid}) has no resource`)
   if (more.length > 0) return stuck('L2', `${name} (${uid}) has ${own.length} resources`)
   const { desired } = thing
   const wanted = describeWanted(world, object, ip)

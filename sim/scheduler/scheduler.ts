@@ -124,7 +124,8 @@ export const createScheduler = (options: SchedulerOptions): Scheduler => {
     fingerprint: () => fingerprint,
     labels: () => labels,
     run: async ({ time, over }) => {
-      while (over?.() !== true && refill(time)) {
+      for (;;) {
+        if (over?.() === true || !refill(time)) break
         const effect = take()
         if (effect === undefined) continue
         steps += 1

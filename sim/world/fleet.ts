@@ -62,13 +62,15 @@ export const createFleet = (ports: FleetPorts): Fleet => {
     const name = `${seat.name}.${seat.starts}`
     const actor = createActor(name, scheduler, random.fork(name))
     Object.assign(seat, { actor })
-    const machine = machineOf(ports, seat.service, actor)
-    Promise.resolve(hosts[seat.service]({ ...machine, onBroken: (error) => onBroken(name, error) }))
+    begin(seat, actor).catch(() => {
       // A process that cannot start is started again by whoever supervises it.
-      .catch(() => {
-        actor.kill()
-        startLater(seat, 1000)
-      })
+      actor.kill()
+      startLater(seat, 1000)
+    })
+  }
+  const begin = async ({ service }: Seat, actor: Actor): Promise<void> => {
+    const machine = machineOf(ports, service, actor)
+    await hosts[service]({ ...machine, onBroken: (error) => onBroken(actor.name, error) })
   }
   const startLater = (seat: Seat, ms: number): void =>
     scheduler.add({

@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util'
+import { explore } from './explore.ts'
+import { commitNow, replay } from './replay.ts'
+
+const usage = `npm run sim -- [--seconds 60 | --hours N]   as many seeds as fit
+               --seed N [--commit C]        one seed, told step by step
+               --from N                     where seeds begin; by the clock when absent
+               --schedules N                this many seeds
+               --planted [--name NAME]      every planted bug, until it is found
+               --sieve                      every crash and loss of short stories, one by one`
+
+const tell = (line: string): void => console.log(line)
+
+const main = async (): Promise<number> => {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string' },
+      hours: { type: 'string' },
+      seed: { type: 'string' },
+      commit: { type: 'string' },
+      from: { type: 'string' },
+      schedules: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  })
+  if (values.help === true) {
+    tell(usage)
+    return 0
+  }
+  if (values.seed !== undefined) {
+    const now = commitNow()
+    if (values.commit !== undefined && values.commit !== now) {
+      tell(`this is commit ${now}; the seed failed at ${values.commit}, and may not here`)
+    }
+    const { violation } = await replay({ seed: values.seed }, tell)
+    return violation === undefined ? 0 : 1
+  }
+  const seconds =
+    values.hours === undefined ? Number(values.seconds ?? 60) : 3600 * Number(values.hours)
+  const from = Number(values.from ?? Math.floor(Date.now() / 1000) * 1000)
+  const schedules = Number(values.schedules ?? Infinity)
+  return (await explore({ seconds, from, schedules, tell })) ? 0 : 1
+}
+
+process.exitCode = await main()
