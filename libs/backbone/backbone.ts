@@ -11,6 +11,7 @@ import {
   type TenantId,
 } from '@weir/contract'
 import {
+  createHousekeeping,
   createRelay,
   openStore,
   type EventLog,
@@ -99,7 +100,8 @@ export const openBackbone = async (
   const note = measureAppends(metrics)
 
   // A Bug rethrown by a loop ends the process: nothing may go on with a broken invariant.
-  const running = [relay.run(signal)]
+  const housekeeping = createHousekeeping({ store, holder, clock, ids, logger: log })
+  const running = [relay.run(signal), housekeeping.run(signal)]
   return {
     store: { ...store, log: telling(store.log, { bus, relay, clock, note }) },
     bus,

@@ -2,6 +2,7 @@ import { describeBeside } from './beside.conformance.ts'
 import { describeClaims } from './claims.conformance.ts'
 import type { Subject } from './facts.conformance.ts'
 import { describeLog } from './log.conformance.ts'
+import { describePrune } from './prune.conformance.ts'
 import { describeReconciler } from './reconciler.conformance.ts'
 import { describeRelay } from './relay.conformance.ts'
 import { describeWork } from './work.conformance.ts'
@@ -12,6 +13,7 @@ export const describeStore = (subject: Subject): void => {
   describeClaims(subject)
   describeWork(subject)
   describeBeside(subject)
+  describePrune(subject)
   describeReconciler(subject)
   describeRelay(subject)
 }

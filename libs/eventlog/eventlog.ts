@@ -191,7 +191,10 @@ export interface WorkItem {
   readonly mark: number
   /** Failed attempts so far. */
   readonly attempts: number
-  /** Rises with every claim; a worker that lost its lease is told so by it. */
+  /**
+   * Rises with every claim, also of a key that was pruned and came back; a worker that lost its lease
+   * is told so by it.
+   */
   readonly fence: number
 }
 
@@ -256,6 +259,12 @@ export interface Vault {
   remove(tenant: TenantId, name: string): Promise<void>
 }
 
+/** How many rows went. */
+export interface Pruned {
+  readonly commands: number
+  readonly work: number
+}
+
 /** Everything that is kept in one database, opened together. */
 export interface Store {
   readonly log: EventLog
@@ -263,6 +272,13 @@ export interface Store {
   readonly observed: Observed
   readonly leases: Leases
   readonly vault: Vault
+  /**
+   * Removes what was over more than `keepMs` ago, at most `limit` of each kind, and tells how many:
+   * - commands: an id that comes again is not known any more, and `conflict` instead of `repeated`,
+   *   since the stream has moved on from the version that the decision was made on;
+   * - work that is settled and does not come back by itself: a key marked later is as good as new.
+   */
+  prune(request: { readonly keepMs: number; readonly limit: number }): Promise<Pruned>
   /** Rejects when the database does not answer a trivial query. */
   ping(): Promise<void>
   close(): Promise<void>

@@ -1,4 +1,5 @@
 export * from './eventlog.ts'
+export { createHousekeeping, type Housekeeping, type HousekeepingOptions } from './housekeeping.ts'
 export { createMemoryStore } from './memory-store.ts'
 export { migrate } from './migrate.ts'
 export { openStore, type StoreOptions, type StorePorts } from './postgres-store.ts'

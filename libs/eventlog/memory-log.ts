@@ -10,10 +10,16 @@ import type {
 } from './eventlog.ts'
 import { prepareAppend, recordedEvents } from './recorded.ts'
 
+interface KnownCommand {
+  readonly from: number
+  readonly to: number
+  readonly at: number
+}
+
 interface TenantLog {
   readonly events: RecordedEvent[]
   readonly versions: Map<StreamId, number>
-  readonly commands: Map<string, { readonly from: number; readonly to: number }>
+  readonly commands: Map<string, KnownCommand>
   recordedAt: number
 }
 
@@ -23,6 +29,8 @@ export interface MemoryLog {
   headOf(tenant: TenantId): number
   /** Every tenant with events, by name. */
   tenants(): readonly TenantId[]
+  /** Forgets up to `limit` commands from before an instant; gives how many. */
+  pruneCommands(before: number, limit: number): number
 }
 
 /** Each call does all its work at once, so that no other can come between its steps. */
@@ -48,7 +56,7 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
     const prepared = prepareAppend(request)
     const log = logOf(request.tenant)
     const known = log.commands.get(request.commandId)
-    if (known !== undefined) return { status: 'repeated', ...known }
+    if (known !== undefined) return { status: 'repeated', from: known.from, to: known.to }
     const clash = findClash(request, log)
     if (clash !== undefined) return clash
     const now = clock.now()
@@ -65,7 +73,7 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
     const events = recordedEvents(request, prepared, at)
     log.events.push(...events)
     for (const event of events) log.versions.set(event.subject, event.streamversion)
-    log.commands.set(request.commandId, { from, to: log.events.length })
+    log.commands.set(request.commandId, { from, to: log.events.length, at: now })
     for (const change of changes) {
       const at = claimAt(change.scope, change.key)
       const next = afterChange(change, claims.get(at), request.tenant, now)
@@ -77,6 +85,17 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
   return {
     headOf,
     tenants,
+    pruneCommands: (before, limit) => {
+      let pruned = 0
+      for (const { commands } of logs.values()) {
+        for (const [id, { at }] of commands) {
+          if (at >= before || pruned === limit) break
+          commands.delete(id)
+          pruned += 1
+        }
+      }
+      return pruned
+    },
     log: {
       append: async (request) => append(request),
       story: async (tenant, correlationId) =>

@@ -23,6 +23,10 @@ export const createMemoryStore = ({ clock }: StorePorts): Store => {
     observed: createMemoryObserved(work),
     leases: createMemoryLeases(clock),
     vault: createMemoryVault(),
+    prune: async ({ keepMs, limit }) => {
+      const before = clock.now() - keepMs
+      return { commands: log.pruneCommands(before, limit), work: work.prune(before, limit) }
+    },
     ping: async () => undefined,
     close: async () => undefined,
   }

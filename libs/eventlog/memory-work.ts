@@ -13,10 +13,16 @@ interface Row {
   problem: string
   worker: string | null
   fence: number
+  settledAt: number
+}
+
+export interface MemoryWork extends WorkQueue {
+  /** Removes up to `limit` keys that are done since before an instant; gives how many. */
+  prune(before: number, limit: number): number
 }
 
 /** The work queue of a store in memory. */
-export const createMemoryWork = (clock: Clock, log: MemoryLog): WorkQueue => {
+export const createMemoryWork = (clock: Clock, log: MemoryLog): MemoryWork => {
   const cursors = new Map<string, number>()
   const rows = new Map<string, Row>()
   const at = (...parts: readonly string[]): string => parts.join(' ')
@@ -28,7 +34,9 @@ export const createMemoryWork = (clock: Clock, log: MemoryLog): WorkQueue => {
     for (const key of new Set(keys)) {
       const row = rows.get(at(consumer, tenant, key))
       if (row === undefined) {
-        const fresh = { mark: 1, dueAt: now, attempts: 0, problem: '', worker: null, fence: 0 }
+        // The time is a fence that no claim of an earlier life of the key can have had.
+        const times = { dueAt: now, fence: now, settledAt: now }
+        const fresh = { mark: 1, attempts: 0, problem: '', worker: null, ...times }
         rows.set(at(consumer, tenant, key), { consumer, tenant, key, ...fresh })
       } else {
         row.mark += 1
@@ -62,11 +70,17 @@ export const createMemoryWork = (clock: Clock, log: MemoryLog): WorkQueue => {
     if (row === undefined || row.fence !== item.fence) return undefined
     const now = clock.now()
     row.worker = null
+    row.settledAt = now
     row.dueAt = row.mark > item.mark ? now : afterMs === undefined ? null : now + afterMs
     return row
   }
 
   return {
+    prune: (before, limit) => {
+      const over = [...rows].filter(([, row]) => row.dueAt === null && row.settledAt < before)
+      for (const [name] of over.slice(0, limit)) rows.delete(name)
+      return Math.min(over.length, limit)
+    },
     ingest: async ({ consumer, tenant, from, to, keys }) => {
       const cursor = cursorOf(consumer, tenant)
       if (cursor !== from || to > log.headOf(tenant)) return { status: 'behind', cursor }

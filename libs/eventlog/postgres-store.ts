@@ -1,7 +1,7 @@
 import { platformTenant } from '@weir/contract'
 import type { Clock, Ids } from '@weir/kernel'
 import { openDatabase, type DatabaseOptions } from './database.ts'
-import type { Store } from './eventlog.ts'
+import type { Pruned, Store } from './eventlog.ts'
 import { createPostgresLeases, createPostgresVault } from './postgres-beside.ts'
 import { createPostgresLog } from './postgres-log.ts'
 import { createPostgresObserved } from './postgres-observed.ts'
@@ -15,6 +15,11 @@ export interface StorePorts {
 
 export interface StoreOptions extends StorePorts, DatabaseOptions {}
 
+const prune = {
+  name: 'prune',
+  action: 'remove what is over',
+  text: 'select commands, work from weir.prune($1, $2)',
+}
 const ping = { name: 'ping', action: 'reach the database', text: 'select 1 as answer' }
 
 /**
@@ -30,6 +35,10 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     observed: createPostgresObserved(db),
     leases: createPostgresLeases(db),
     vault: createPostgresVault(db),
+    prune: async ({ keepMs, limit }) => {
+      const [pruned] = await db.ask<Pruned>(prune, [keepMs, limit])
+      return pruned ?? { commands: 0, work: 0 }
+    },
     ping: async () => void (await db.ask(ping)),
     close: () => db.close(),
   }
