@@ -22,7 +22,7 @@ export interface ApiClient {
   readonly tenant: string
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>
   send<T>(
-    method: 'POST' | 'PUT' | 'DELETE',
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body: unknown,
     schema: z.ZodType<T>,

@@ -32,6 +32,8 @@ export const addCommands = (program: Command): void => {
   addMigrate(program)
   addReading(program)
   addChanging(program)
+  addCluster(program)
+  addDriver(program)
 }
 
 const addPlatform = (program: Command): void => {
@@ -124,6 +126,9 @@ const addChanging = (program: Command): void => {
     .action(async (name: string, flags) =>
       (await import('./pool.ts')).poolCreate(await client(flags), name, flags),
     )
+}
+
+const addCluster = (program: Command): void => {
   const cluster = program.command('cluster').description('clusters that are served')
   ask(
     cluster.command('connect').description('print the RBAC that weir needs, and connect a cluster'),
@@ -132,6 +137,61 @@ const addChanging = (program: Command): void => {
     .option('--context <name>', 'context in the kubeconfig')
     .option('--name <name>', 'what to call the cluster', 'default')
     .option('--node-cidr <cidr...>', "where the cluster's nodes may have addresses")
+    .option('--driver <name>', 'who makes its load balancers unless a Service says (edge)')
     .option('--no-default-class', 'serve only Services with loadBalancerClass weir.dev/*')
     .action(async (flags) => (await import('./cluster.ts')).clusterConnect(flags))
+  ask(
+    cluster
+      .command('set-driver <cluster> <driver>')
+      .description(
+        'have another driver make the load balancers of a cluster, by name or id; they move',
+      ),
+  ).action(async (name: string, driver: string, flags: Common) =>
+    (await import('./cluster.ts')).clusterSetDriver(await client(flags), { name, driver }, flags),
+  )
 }
+
+const addDriver = (program: Command): void => {
+  const driver = program
+    .command('driver')
+    .description('who makes load balancers, with which account')
+  ask(driver.command('create <name>').description('make or change a driver'))
+    .addOption(
+      new Option('--kind <kind>', 'what it talks to')
+        .choices(['octavia', 'aws-nlb'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--account <id>', 'the project or account that the credentials must be of')
+    .requiredOption('--settings <file>', 'JSON object of settings; no secrets')
+    .option('--credentials <file>', 'JSON object of credentials; probed, then kept encrypted')
+    .addHelpText('after', driverHelp)
+    .action(async (name: string, flags) =>
+      (await import('./driver.ts')).driverCreate(await client(flags), name, flags),
+    )
+  ask(driver.command('list').description('every driver, whose it is, and what it can do')).action(
+    async (flags: Common) => (await import('./driver.ts')).driverList(await client(flags), flags),
+  )
+  ask(
+    driver
+      .command('check [name]')
+      .description('probe the credentials of one driver, or of all; fails when one is not ready'),
+  ).action(async (name: string | undefined, flags: Common) =>
+    (await import('./driver.ts')).driverCheck(await client(flags), name, flags),
+  )
+  ask(
+    driver
+      .command('remove <name>')
+      .description('make nothing new with a driver; what it made is still cleaned up'),
+  ).action(async (name: string, flags: Common) =>
+    (await import('./driver.ts')).driverRemove(await client(flags), name, flags),
+  )
+}
+
+const driverHelp = `
+Settings of an octavia driver, with an application credential of its project:
+  {"authUrl": "https://keystone.example/v3", "vipSubnetId": "SUBNET"}
+  {"applicationCredentialId": "ID", "applicationCredentialSecret": "SECRET"}
+Settings of an aws-nlb driver, with keys that may make network load balancers:
+  {"region": "eu-central-1", "vpcId": "vpc-1", "subnetIds": ["subnet-1"]}
+  {"accessKeyId": "ID", "secretAccessKey": "SECRET"}
+With --tenant only that tenant may use it. A Service asks for it by loadBalancerClass weir.dev/NAME.`

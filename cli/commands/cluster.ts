@@ -7,9 +7,9 @@ import {
   type KubeConnection,
 } from '@weir/kube'
 import { z } from 'zod'
-import { createClient } from '../client.ts'
+import { createClient, type ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
-import { ok, print, tell } from '../output.ts'
+import { answer, ok, print, tell, type Format } from '../output.ts'
 import { openSession, type SessionFlags } from '../session.ts'
 
 interface ConnectFlags extends SessionFlags {
@@ -17,6 +17,7 @@ interface ConnectFlags extends SessionFlags {
   readonly context?: string
   readonly name: string
   readonly nodeCidr?: readonly string[]
+  readonly driver?: string
   readonly defaultClass: boolean
 }
 
@@ -45,10 +46,34 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
     kubeconfig: text,
     defaultClass: flags.defaultClass,
     ...(flags.context === undefined ? {} : { context: flags.context }),
+    ...(flags.driver === undefined ? {} : { driver: flags.driver }),
     ...(flags.nodeCidr === undefined ? {} : { nodeCidrs: flags.nodeCidr }),
   }
   await client.send('POST', `/v1/tenants/${client.tenant}/clusters`, body, z.unknown())
   ok(`cluster ${flags.name} (${id}) is connected for tenant ${client.tenant}`)
+}
+
+const listed = z.object({ items: z.array(z.looseObject({ id: z.string(), name: z.string() })) })
+
+/** Has another driver make the load balancers of a cluster; those that are there move, one by one. */
+export const clusterSetDriver = async (
+  client: ApiClient,
+  { name, driver }: { readonly name: string; readonly driver: string },
+  flags: { readonly output: Format },
+): Promise<void> => {
+  const path = `/v1/tenants/${client.tenant}/clusters`
+  const { items } = await client.get(path, listed)
+  const found = items.filter((each) => each.id === name || each.name === name)
+  const [only] = found
+  if (only === undefined) throw new CommandFailed('notFound', `there is no cluster ${name}`)
+  if (found.length > 1) {
+    const ids = found.map(({ id }) => id).join(', ')
+    throw new CommandFailed('usage', `several clusters are called ${name}`, `say which: ${ids}`)
+  }
+  const changed = await client.send('PATCH', `${path}/${only.id}`, { driver }, z.unknown())
+  answer(flags.output, changed, () =>
+    ok(`cluster ${only.name}: load balancers without a class of their own move to ${driver}`),
+  )
 }
 
 const identityOf = async (connection: KubeConnection): Promise<string> => {

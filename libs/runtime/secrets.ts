@@ -2,12 +2,11 @@ import { OperatingError } from '@weir/kernel'
 import type * as Jose from 'jose'
 
 /** What a secret belongs to. It is sealed in: a text copied to another row does not open there. */
-export interface SecretContext {
+export type SecretContext = {
   readonly tenant: string
-  readonly cluster: string
-  /** Which of the cluster's secrets, such as `token`. */
+  /** Which of the owner's secrets, such as `token`. */
   readonly field: string
-}
+} & ({ readonly cluster: string } | { readonly driver: string })
 
 /**
  * Seals a text for storage: a compact JWE (RFC 7516), direct key, AES-256-GCM, fresh nonce each time.
@@ -51,14 +50,16 @@ const jose = (): Promise<typeof Jose> => import('jose')
 
 const utf8 = new TextEncoder()
 
-const headerOf = ({ tenant, cluster, field }: SecretContext): Record<string, string> => ({
-  weir_tenant: tenant,
-  weir_cluster: cluster,
-  weir_field: field,
+const headerOf = (context: SecretContext): Record<string, string> => ({
+  weir_tenant: context.tenant,
+  ...('cluster' in context ? { weir_cluster: context.cluster } : { weir_driver: context.driver }),
+  weir_field: context.field,
 })
 
-const nameOf = ({ tenant, cluster, field }: SecretContext): string =>
-  `the secret ${field} of cluster ${cluster} of tenant ${tenant}`
+const nameOf = (context: SecretContext): string => {
+  const owner = 'cluster' in context ? `cluster ${context.cluster}` : `driver ${context.driver}`
+  return `the secret ${context.field} of ${owner} of tenant ${context.tenant}`
+}
 
 const decrypt = async (
   key: Uint8Array,

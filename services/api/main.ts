@@ -1,6 +1,6 @@
 import { openBackbone } from '@weir/backbone'
+import { openDrivers } from '@weir/backbone/drivers'
 import { fleetName, installationId } from '@weir/contract'
-import { createEdgeDriver } from '@weir/drivers'
 import { OperatingError } from '@weir/kernel'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
@@ -18,7 +18,7 @@ await run({
     const { store, bus } = backbone
     const fleet = fleetName.parse(settings.WEIR_FLEET)
     const installation = installationId.parse(settings.WEIR_INSTALLATION)
-    const edge = createEdgeDriver({ bus, clock, fleet, installation, logger: log })
+    const drivers = await openDrivers(context, backbone)
     const api = await createApi({
       store,
       clock,
@@ -26,7 +26,14 @@ await run({
       signal,
       adminToken: settings.WEIR_ADMIN_TOKEN,
       masterKey: settings.WEIR_MASTER_KEY,
-      fleet: createFleetReader({ bus, log: store.log, drivers: [edge], fleet, installation }),
+      drivers,
+      fleet: createFleetReader({
+        bus,
+        log: store.log,
+        drivers: [...drivers.drivers.values()],
+        fleet,
+        installation,
+      }),
       onNews: backbone.onNews,
       onFailure: (fields, message) => log.error(fields, message),
     })

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import rateLimit from '@fastify/rate-limit'
 import reference from '@scalar/fastify-api-reference'
+import type { DriverRegistry } from '@weir/backbone/drivers'
 import type { Store } from '@weir/eventlog'
 import type { Clock, Ids } from '@weir/kernel'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -15,6 +16,7 @@ import { answerEarly, answerWithProblems } from './problem.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { checkRoutes } from './routes/check.ts'
 import { clusterRoutes } from './routes/clusters.ts'
+import { driverRoutes } from './routes/drivers.ts'
 import { eventRoutes } from './routes/events.ts'
 import { fleetRoutes, type FleetReader } from './routes/fleet.ts'
 import { balancerRoutes } from './routes/load-balancers.ts'
@@ -29,6 +31,8 @@ export interface ApiPorts {
   readonly adminToken: string
   /** Seals cluster credentials; 32 bytes. */
   readonly masterKey: Uint8Array
+  /** Who makes load balancers: our own and the configured ones. */
+  readonly drivers: DriverRegistry
   /** What edges report and what exists at the drivers. */
   readonly fleet: FleetReader
   /** Calls back when a tenant may have new events, until the signal aborts. */
@@ -91,6 +95,7 @@ export const createApi = async (ports: ApiPorts): Promise<FastifyInstance> => {
     accountRoutes,
     poolRoutes,
     clusterRoutes,
+    driverRoutes,
     balancerRoutes,
     eventRoutes,
     fleetRoutes,

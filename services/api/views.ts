@@ -32,7 +32,7 @@ interface Model {
 }
 
 const pageSize = 2000
-const acts = /^(pool|cluster|tenant)-/
+const acts = /^(pool|cluster|tenant|driver)-/
 
 export const createViews = (
   log: EventLog,

@@ -17,6 +17,7 @@ import { systemClock, systemIds } from '@weir/kernel'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { FleetReader } from '../routes/fleet.ts'
 import { createApi } from '../server.ts'
+import { memoryDrivers } from './drivers.ts'
 
 export const adminToken = 'operator-token-of-this-test'
 export const masterKey = new Uint8Array(32).fill(7)
@@ -55,6 +56,7 @@ export const openApi = async (): Promise<Api> => {
     ids: systemIds,
     adminToken,
     masterKey,
+    drivers: memoryDrivers(store, masterKey),
     fleet: { edges: () => fleet.current.edges(), report: () => fleet.current.report() },
     onNews: (handle, signal) => {
       listeners.add(handle)

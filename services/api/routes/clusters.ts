@@ -4,6 +4,7 @@ import {
   clusterId,
   driverName,
   event,
+  hashOf,
   platformTenant,
   tenantId,
   type Cluster,
@@ -14,6 +15,7 @@ import { z } from 'zod'
 import { refuseReserved } from '../node-networks.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
+import { requireUsable } from './drivers.ts'
 import { callerFor, recordAct, type Routes } from './route.ts'
 
 /** Node addresses of clusters whose owner names none: the private ranges (RFC 1918). */
@@ -34,6 +36,16 @@ const connectBody = z.object({
   defaultClass: z.boolean().default(true),
   nodeCidrs: z.array(cidr).min(1).max(50).default(privateCidrs),
 })
+
+/** What may change of a connected cluster without its credentials; what is left out stays. */
+const changeBody = connectBody
+  .pick({ name: true, driver: true, defaultClass: true, nodeCidrs: true })
+  .extend({
+    driver: driverName,
+    defaultClass: z.boolean(),
+    nodeCidrs: connectBody.shape.nodeCidrs.unwrap(),
+  })
+  .partial()
 
 const at = z.object({ tenant: tenantId, id: clusterId })
 
@@ -77,6 +89,7 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       if (tenant === platformTenant) throw reserved()
       if (caller.tenant !== platformTenant) refuseReserved(request.body.nodeCidrs)
       const { kubeconfig, context: chosen, ...rest } = request.body
+      await requireUsable(context, tenant, rest.driver)
       const credentials = parseKubeconfig(kubeconfig, chosen)
       const wanted: Cluster = { ...rest, tenant, server: credentials.server }
       const view = await views.of(tenant)
@@ -92,6 +105,33 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
         id: wanted.id,
         version: view.versionOf(`cluster-${wanted.id}`),
         event: event(known ? 'ClusterChanged' : 'ClusterConnected', { cluster: wanted }),
+        requestId: request.id,
+      })
+      return wanted
+    },
+  )
+
+  app.patch(
+    '/tenants/:tenant/clusters/:id',
+    { schema: { params: at, body: changeBody, response: { 200: cluster } } },
+    async (request) => {
+      const { tenant, id } = request.params
+      const caller = await callerFor(context, request, { change: tenant })
+      const { nodeCidrs, driver } = request.body
+      if (caller.tenant !== platformTenant && nodeCidrs) refuseReserved(nodeCidrs)
+      if (driver !== undefined) await requireUsable(context, tenant, driver)
+      const view = await views.of(tenant)
+      const known = view.clusters.get(id)
+      if (known === undefined) throw notFound(`cluster ${id}`)
+      const wanted = cluster.parse({ ...known, ...request.body })
+      if (hashOf(wanted) === hashOf(known)) return known
+      await recordAct(context, {
+        caller,
+        tenant,
+        category: 'cluster',
+        id,
+        version: view.versionOf(`cluster-${id}`),
+        event: event('ClusterChanged', { cluster: wanted }),
         requestId: request.id,
       })
       return wanted

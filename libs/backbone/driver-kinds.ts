@@ -1,0 +1,80 @@
+import { InvalidInput, type DriverAccount, type InstallationId } from '@weir/contract'
+import { createBudgets, type Budget, type Driver, type Rate } from '@weir/drivers'
+import { OperatingError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import type { z } from 'zod'
+
+/** What a driver is given by the process it runs in. */
+export interface DriverPorts {
+  readonly installation: InstallationId
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly logger: Logger
+}
+
+/** How drivers of one kind are made from an account's settings and its credentials. */
+export interface DriverKind {
+  /** @throws InvalidInput naming the first field that is wrong; never with a value */
+  open(account: DriverAccount, credentials: unknown, ports: DriverPorts): Driver
+}
+
+/** The kinds by name. A kind is loaded when the first driver of it is opened: SDKs are big. */
+export type DriverKinds = Readonly<Record<DriverAccount['kind'], () => Promise<DriverKind>>>
+
+/**
+ * Processes that share an account's rate: two provisioners and gc. A process knows only its own calls,
+ * so each takes its part; more replicas than that may meet the provider's throttle, which is an outcome.
+ */
+const sharers = 3
+
+/** The kinds that this version has, for one process: drivers of one account share its rate there. */
+export const createDriverKinds = (clock: Clock): DriverKinds => ({
+  octavia: () => Promise.reject(new OperatingError('this version has no octavia driver')),
+  'aws-nlb': once(async () => {
+    const aws = await import('@weir/drivers/aws-nlb')
+    const budgetOf = budgets(clock, aws.awsRates)
+    return {
+      open: (account, secrets, ports) => {
+        const stored = { account: account.account, ...account.settings }
+        const settings = parseFields(aws.awsNlbSettings, stored, 'settings')
+        requireSame('settings.account', settings.account, account.account)
+        const credentials = parseFields(aws.awsCredentials, secrets, 'credentials')
+        const { name } = account
+        const budget = budgetOf(`${account.account}/${settings.region}`)
+        return aws.createAwsNlbDriver({ ...ports, name, settings, credentials, budget })
+      },
+    }
+  }),
+})
+
+/** Loads at the first call, and once. */
+const once = <T>(load: () => Promise<T>): (() => Promise<T>) => {
+  let loading: Promise<T> | undefined
+  return () => (loading ??= load())
+}
+
+interface Rates {
+  readonly read: Rate
+  readonly write: Rate
+}
+
+const budgets = (clock: Clock, { read, write }: Rates): ((account: string) => Budget) =>
+  createBudgets({ clock, read: shareOf(read), write: shareOf(write) })
+
+const shareOf = ({ perSecond, burst }: Rate): Rate => ({
+  perSecond: perSecond / sharers,
+  burst: Math.max(1, Math.floor(burst / sharers)),
+})
+
+const requireSame = (field: string, said: string | undefined, account: string): void => {
+  if (said === account) return
+  throw new InvalidInput(field, `${field}: is another account than the driver's; leave it out`)
+}
+
+/** Parses what is stored or was sent. @throws InvalidInput naming the first field that is wrong */
+export const parseFields = <T>(schema: z.ZodType<T>, value: unknown, what: string): T => {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const [first] = parsed.error.issues
+  const field = [what, ...(first?.path ?? [])].join('.')
+  throw new InvalidInput(field, `${field}: ${first?.message ?? 'is not as expected'}`)
+}

@@ -1,0 +1,51 @@
+import type { DriverName } from '@weir/contract'
+import type { Driver, ProviderChange } from '@weir/drivers'
+
+/** Drivers in use, by name; whoever listens hears those of now and those of later. */
+export interface OpenDrivers {
+  readonly drivers: ReadonlyMap<DriverName, Driver>
+  /** Puts a driver in, in the place of an earlier one of the name. */
+  put(name: DriverName, driver: Driver): void
+  drop(name: DriverName): void
+  onChange(handle: ChangeHandler, signal: AbortSignal): void
+}
+
+export type ChangeHandler = (change: ProviderChange, driver: DriverName) => void
+
+interface Listener {
+  readonly handle: ChangeHandler
+  readonly signal: AbortSignal
+}
+
+export const createOpenDrivers = (): OpenDrivers => {
+  const drivers = new Map<DriverName, Driver>()
+  const closing = new Map<DriverName, AbortController>()
+  const listeners = new Set<Listener>()
+
+  const listen = (name: DriverName, { handle, signal }: Listener): void => {
+    const closed = closing.get(name)?.signal
+    const until = closed === undefined ? signal : AbortSignal.any([closed, signal])
+    drivers.get(name)?.onChange((change) => handle(change, name), until)
+  }
+  const drop = (name: DriverName): void => {
+    closing.get(name)?.abort()
+    closing.delete(name)
+    drivers.delete(name)
+  }
+  return {
+    drivers,
+    drop,
+    put: (name, driver) => {
+      drop(name)
+      drivers.set(name, driver)
+      closing.set(name, new AbortController())
+      for (const listener of listeners) listen(name, listener)
+    },
+    onChange: (handle, signal) => {
+      const listener = { handle, signal }
+      listeners.add(listener)
+      signal.addEventListener('abort', () => listeners.delete(listener), { once: true })
+      for (const name of drivers.keys()) listen(name, listener)
+    },
+  }
+}

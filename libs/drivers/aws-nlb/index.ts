@@ -1,0 +1,2 @@
+export * from './aws-nlb-driver.ts'
+export * from './settings.ts'
