@@ -8,6 +8,9 @@ export interface CarriedOut {
   readonly seen: Observed | null
 }
 
+/** The part of a driver that carries an order out. */
+type Hands = Pick<Driver, 'observe' | 'plan' | 'execute'>
+
 /** More rounds than any way from nothing to serving; an order that needs more comes back later. */
 const maxRounds = 12
 
@@ -16,7 +19,7 @@ const maxRounds = 12
  * left to ask or something has to be waited for. Nothing is kept: called again, in another process or
  * after a crash anywhere, it goes on from what the provider has.
  */
-export const carryOut = async (driver: Driver, order: Order): Promise<CarriedOut> => {
+export const carryOut = async (driver: Hands, order: Order): Promise<CarriedOut> => {
   const marks = order.order === 'serve' ? order.desired.marks : order.marks
   for (let round = 0; round < maxRounds; round += 1) {
     const seen = await driver.observe(marks)
@@ -40,7 +43,7 @@ export const remove = async (driver: Driver, marks: OwnershipMarks): Promise<Out
 const lookAgainMs = 1000
 
 const takeSteps = async (
-  driver: Driver,
+  driver: Hands,
   { steps }: Extract<Plan, { status: 'steps' }>,
 ): Promise<Outcome> => {
   for (const step of steps) {

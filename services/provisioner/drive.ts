@@ -1,36 +1,25 @@
-import type {
-  DomainEvent,
-  DriverName,
-  InstallationId,
-  RecordedEvent,
-  TenantId,
-} from '@weir/contract'
-import { carryOut, findUnsupported, type CarriedOut, type Driver } from '@weir/drivers'
-import type { EventLog, Observed } from '@weir/eventlog'
-import { assertNever, OperatingError } from '@weir/kernel'
+import type { DomainEvent, RecordedEvent, TenantId } from '@weir/contract'
+import type { Driver } from '@weir/drivers'
+import type { EventLog } from '@weir/eventlog'
+import { OperatingError } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
-import type { ReadClusterFacts } from './cluster-facts.ts'
-import {
-  decide,
-  overtake,
-  type Answer,
-  type Knowledge,
-  type Look,
-  type Sight,
-  type Step,
-} from './domain/decide.ts'
-import { evolve, foldStory, type Folded } from './domain/fold.ts'
-import { planResource, type Plan, type PlanSources } from './domain/plan.ts'
-import type { ProvisionState } from './domain/state.ts'
+import { ask, isAsking } from './ask.ts'
+import { decide } from './domain/decide.ts'
+import { evolve, foldStory, livingOf, type Folded } from './domain/fold.ts'
+import { overtake } from './domain/serve.ts'
+import type { Living } from './domain/state.ts'
+import { placeOf, soonest, type Answer, type Look } from './domain/step.ts'
+import type { Reach } from './fault-points.ts'
+import { createKnow, type Drivers, type KnowledgePorts, type Progress } from './knowledge.ts'
 
-export interface DrivePorts {
+export interface DrivePorts extends KnowledgePorts {
   readonly log: Pick<EventLog, 'append' | 'story'>
-  readonly observed: Pick<Observed, 'get'>
-  readonly clusterFacts: ReadClusterFacts
-  readonly drivers: ReadonlyMap<DriverName, Driver>
-  readonly installation: InstallationId
   readonly trace: Pick<Trace, 'span' | 'current'>
+  readonly reach: Reach
 }
+
+/** The place that each epoch's driver was told of, if it was. */
+export type Told = ReadonlyMap<number, string>
 
 /** Where a drive begins and what it may take as known. */
 export interface Departure {
@@ -38,38 +27,39 @@ export interface Departure {
   readonly service: string
   /** The story as it was folded before; undefined to read it. */
   readonly folded: Folded | undefined
-  /** The place the driver was told of before, if it need not be told again. */
-  readonly told: string | undefined
+  /** Places that need not be told again. */
+  readonly told: Told
   /** Whether nodes, endpoints and the wish are compared too, or only the provider's answer. */
   readonly replan: boolean
 }
 
 export interface Arrival {
   readonly folded: Folded
-  readonly told: string | undefined
+  readonly told: Told
   readonly look: Look
 }
 
-/** What the driver said about one place; worth nothing once the state is at another. */
-interface Progress {
-  readonly place: string
-  readonly answer: Answer | null
-  readonly sight: Sight | null
+/** A driver failed; what is done for other drivers' resources of the Service was done all the same. */
+export class IncarnationFailed extends OperatingError {
+  readonly epoch: number
+  constructor(epoch: number, cause: OperatingError) {
+    super(cause.message, { cause: cause.cause, ...(cause.retry && { retry: cause.retry }) })
+    this.epoch = epoch
+  }
 }
 
-type Living = Exclude<ProvisionState, { status: 'Nothing' }>
-
 /** More steps than any way from one state to rest; a pass that needs more comes back later. */
-const maxSteps = 16
+const maxSteps = 32
 
 /**
  * Takes step after step for one Service until there is nothing to do now. Nothing waits inside. Every
  * step may be the last before a crash: whoever comes next begins from the story and the provider.
+ * @throws IncarnationFailed when a driver failed, after the others had their turn
  */
 export const drive = async (ports: DrivePorts, from: Departure): Promise<Arrival> => {
   const folded = from.folded ?? (await readStory(ports, from))
   const { state } = folded
-  if (state.status === 'Nothing') return { folded, told: undefined, look: { when: 'called' } }
+  if (state.status === 'Nothing') return { folded, told: new Map(), look: { when: 'called' } }
   // A routine look is no part of the story that once began; it would grow its trace for ever.
   const routine = from.folded !== undefined && state.status === 'Programmed'
   if (routine) return takeSteps(ports, from, folded)
@@ -82,144 +72,117 @@ const readStory = async (ports: DrivePorts, { tenant, service }: Departure): Pro
   foldStory(await ports.log.story(tenant, service))
 
 const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Promise<Arrival> => {
-  const planFor = createPlanner(ports, from)
-  let fresh = from.folded === undefined
-  let folded = begun
-  let progress = from.told === undefined ? untold : { ...untold, place: from.told, answer: done }
+  const know = createKnow(ports, from)
+  const pass = createPass(begun, from)
   for (let steps = 0; steps < maxSteps; steps += 1) {
-    const { state } = folded
-    if (state.status === 'Nothing') return { folded, told: undefined, look: { when: 'called' } }
-    const place = placeOf(state)
-    if (progress.place !== place) progress = { ...untold, place }
-    const step = decide(state, await knowledge(ports, state, { from, planFor, progress }))
-    if (step.step === 'rest') return { folded, told: toldPlace(progress), look: step.look }
-    if (step.step === 'apply' || step.step === 'remove' || step.step === 'observe') {
-      progress = await ask(driverOf(ports, state), step, progress)
+    const { folded } = pass
+    const state = livingOf(folded).find(({ epoch }) => !pass.rests.has(epoch))
+    if (state === undefined) return arrive(pass)
+    const progress = pass.of(state)
+    const step = decide(state, await know(folded, state, progress))
+    if (step.step === 'rest') {
+      pass.rests.set(state.epoch, step.look)
       continue
     }
-    if (step.step === 'record' || fresh) {
-      const events = step.step === 'record' ? step.events : overtaking(state, progress.answer)
-      const appended = await append(ports, state, { tenant: from.tenant, events })
-      if (appended !== undefined) {
-        folded = appended.reduce(evolve, folded)
-        continue
+    if (isAsking(step)) {
+      try {
+        const driver = driverOf(ports.drivers, state)
+        pass.progress.set(state.epoch, await ask(driver, step, { progress, reach: ports.reach }))
+      } catch (error) {
+        pass.fail(state, error)
       }
+      continue
     }
-    folded = await readStory(ports, from)
-    fresh = true
-    progress = untold
+    const events = step.step === 'record' ? step.events : overtaking(state, progress.answer)
+    const isOld = step.step === 'reread' && !pass.fresh
+    if (!isOld && events === undefined) {
+      pass.fail(state, aheadOfLog(state))
+      continue
+    }
+    const recorded =
+      isOld || events === undefined
+        ? undefined
+        : await append(ports, state, { tenant: from.tenant, events })
+    if (recorded) pass.fold(recorded.reduce(evolve, folded))
+    else pass.reread(await readStory(ports, from))
   }
-  return { folded, told: undefined, look: { when: 'soon', afterMs: 1000 } }
+  const look = { when: 'soon', afterMs: 1000 } as const
+  return { ...arrive(pass), told: new Map(), look }
 }
 
-const untold: Progress = { place: '', answer: null, sight: null }
+/** What one pass has learned so far. */
+const createPass = (begun: Folded, from: Departure) => {
+  const progress = new Map<number, Progress>()
+  for (const [epoch, place] of from.told) progress.set(epoch, { ...untold(place), answer: done })
+  const rests = new Map<number, Look>()
+  const failures: IncarnationFailed[] = []
+  const pass = {
+    folded: begun,
+    /** Whether the story was read in this pass. */
+    fresh: from.folded === undefined,
+    progress,
+    rests,
+    failures,
+    of: (state: Living): Progress => {
+      const known = progress.get(state.epoch)
+      const place = placeOf(state)
+      return known?.place === place ? known : untold(place)
+    },
+    /** The others have their turn before it is told. */
+    fail: (state: Living, error: unknown): void => {
+      if (!(error instanceof OperatingError)) throw error
+      failures.push(new IncarnationFailed(state.epoch, error))
+      rests.set(state.epoch, { when: 'called' })
+    },
+    /** What one incarnation became may be what another waits for. */
+    fold: (next: Folded): void => {
+      pass.folded = next
+      rests.clear()
+      for (const { epoch } of failures) rests.set(epoch, { when: 'called' })
+    },
+    reread: (next: Folded): void => {
+      pass.fold(next)
+      pass.fresh = true
+      progress.clear()
+    },
+  }
+  return pass
+}
+
+const arrive = (pass: ReturnType<typeof createPass>): Arrival => {
+  const [failure] = pass.failures
+  if (failure !== undefined) throw failure
+  const told = livingOf(pass.folded).flatMap((state): [number, string][] => {
+    const { place, answer } = pass.of(state)
+    const isTold = answer?.status === 'done' || answer?.status === 'pending'
+    return isTold ? [[state.epoch, place]] : []
+  })
+  const { folded, rests } = pass
+  return { folded, told: new Map(told), look: soonest([...rests.values()]) }
+}
+
+const untold = (place: string): Progress => ({
+  place,
+  polled: null,
+  answer: null,
+  asked: false,
+  sight: null,
+})
 const done: Answer = { status: 'done' }
 
-/** The order that a state stands for: to serve a generation, or to be gone. */
-const placeOf = (state: Living): string =>
-  `${state.status === 'Removing' ? 'remove' : 'serve'} ${state.key} ${state.epoch}/${state.generation}`
+const overtaking = (state: Living, answer: Answer | null): readonly DomainEvent[] | undefined =>
+  answer?.status === 'superseded' ? overtake(state, answer) : undefined
 
-const toldPlace = ({ place, answer }: Progress): string | undefined =>
-  answer?.status === 'done' || answer?.status === 'pending' ? place : undefined
-
-const overtaking = (state: Living, answer: Answer | null): readonly DomainEvent[] => {
-  const events = answer?.status === 'superseded' ? overtake(state, answer) : undefined
-  if (events !== undefined) return events
-  throw new OperatingError(
-    `cannot change ${state.key}: the provider has a later incarnation than ${state.epoch}; ` +
+const aheadOfLog = ({ key, epoch }: Living): OperatingError =>
+  new OperatingError(
+    `cannot change ${key}: the provider has a later incarnation than ${epoch}; ` +
       'if the log was restored from a copy, remove the resource there by hand',
   )
-}
 
-type ReadPlan = (state: Living) => Promise<Plan>
-
-/** Plans at most once per state; where traffic can go is read at most once per pass. */
-const createPlanner = (ports: DrivePorts, from: Departure): ReadPlan => {
-  let planned: { readonly state: Living; readonly plan: Plan } | undefined
-  const sourcesOf = async ({ wish }: Living): Promise<PlanSources> => {
-    const { tenant } = from
-    const { cluster, service, intent, driver } = wish
-    const at = { tenant, cluster, kind: 'endpoints', key: service } as const
-    const local = intent.externalTrafficPolicy === 'Local'
-    const [facts, endpoints] = await Promise.all([
-      ports.clusterFacts(tenant, cluster),
-      local ? ports.observed.get(at) : undefined,
-    ])
-    const families = ports.drivers.get(driver)?.capabilities.ipFamilies ?? []
-    return { ...facts, endpoints, installation: ports.installation, tenant, families }
-  }
-  let sources: Promise<PlanSources> | undefined
-  return async (state) => {
-    if (planned?.state === state) return planned.plan
-    sources ??= sourcesOf(state)
-    planned = { state, plan: planResource(state, await sources) }
-    return planned.plan
-  }
-}
-
-const planned: readonly ProvisionState['status'][] = ['Wanted', 'Intended', 'Programmed']
-
-const knowledge = async (
-  ports: DrivePorts,
-  state: Living,
-  pass: { readonly from: Departure; readonly planFor: ReadPlan; readonly progress: Progress },
-): Promise<Knowledge> => {
-  const { from, progress } = pass
-  const { installation } = ports
-  const { cluster, service } = state.wish
-  const { key, epoch } = state
-  const marks = { installation, tenant: from.tenant, cluster, service, key, epoch }
-  const replan = from.replan && planned.includes(state.status)
-  const plan: Plan = replan ? await pass.planFor(state) : { status: 'waiting' }
-  const { answer, sight } = progress
-  return {
-    plan,
-    refusal: refusalOf(ports, state, plan),
-    answer,
-    sight,
-    marks: state.desired?.marks ?? marks,
-  }
-}
-
-const refusalOf = (ports: DrivePorts, state: Living, plan: Plan): Knowledge['refusal'] => {
-  if (plan.status !== 'wanted') return null
-  const { driver } = state.wish
-  const capabilities = ports.drivers.get(driver)?.capabilities
-  if (capabilities === undefined) {
-    return { capability: 'driver', problem: `no driver "${driver}" runs in this installation` }
-  }
-  return findUnsupported(capabilities, plan.wanted) ?? null
-}
-
-const driverOf = (ports: DrivePorts, { wish, key }: Living): Driver => {
-  const driver = ports.drivers.get(wish.driver)
+const driverOf = (drivers: Drivers, { wish, key }: Living): Driver => {
+  const driver = drivers.get(wish.driver)
   if (driver !== undefined) return driver
   throw new OperatingError(`cannot reach ${key}: no driver "${wish.driver}" runs here`)
-}
-
-/** What an order came to, with the read that it ended in. */
-const told = (progress: Progress, { outcome, seen }: CarriedOut): Progress => ({
-  ...progress,
-  answer: outcome,
-  sight: seen,
-})
-
-/** One order to the provider or one read of it, and what that taught. */
-const ask = async (
-  driver: Driver,
-  step: Extract<Step, { step: 'apply' | 'remove' | 'observe' }>,
-  progress: Progress,
-): Promise<Progress> => {
-  switch (step.step) {
-    case 'apply':
-      return told(progress, await carryOut(driver, { order: 'serve', desired: step.desired }))
-    case 'remove':
-      return told(progress, await carryOut(driver, { order: 'remove', marks: step.marks }))
-    case 'observe':
-      return { ...progress, sight: await driver.observe(step.marks) }
-    default:
-      return assertNever(step)
-  }
 }
 
 /** The events as recorded; undefined when somebody else decided first, or this was decided before. */
@@ -239,5 +202,7 @@ const append = async (
     causationId: cause.eventId,
     ...(traceparent === undefined ? {} : { traceparent }),
   })
-  return outcome.status === 'appended' ? outcome.events : undefined
+  if (outcome.status !== 'appended') return undefined
+  ports.reach('provisioner.after-record')
+  return outcome.events
 }

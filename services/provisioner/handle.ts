@@ -1,13 +1,12 @@
 import {
   clusterId,
   tenantId,
-  type DriverName,
   type InstallationId,
   type Observation,
   type RecordedEvent,
   type TenantId,
 } from '@weir/contract'
-import type { Driver, ProviderChange } from '@weir/drivers'
+import type { ProviderChange } from '@weir/drivers'
 import type { Store, WorkItem } from '@weir/eventlog'
 import {
   createKeyedQueue,
@@ -19,18 +18,20 @@ import {
 } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
 import { clusterFactsAgeMs, createClusterFacts } from './cluster-facts.ts'
-import type { Look } from './domain/decide.ts'
-import { foldStory } from './domain/fold.ts'
+import { foldStory, livingOf } from './domain/fold.ts'
 import { parkedEvent } from './domain/park.ts'
-import { drive, type DrivePorts } from './drive.ts'
-import { createMemory, isCurrent } from './remembered.ts'
+import type { Look } from './domain/step.ts'
+import { drive, IncarnationFailed, type DrivePorts, type Told } from './drive.ts'
+import { reachNothing, type Reach } from './fault-points.ts'
+import type { Drivers } from './knowledge.ts'
+import { createMemory, isCurrent, type Remembered } from './remembered.ts'
 
 /** The name under which the provisioner reads the log and keeps its work. */
 export const consumer = 'provisioner'
 
 export interface ProvisionerPorts {
   readonly store: Pick<Store, 'log' | 'observed' | 'work'>
-  readonly drivers: ReadonlyMap<DriverName, Driver>
+  readonly drivers: Drivers
   readonly installation: InstallationId
   readonly clock: Clock
   readonly ids: Ids
@@ -40,6 +41,8 @@ export interface ProvisionerPorts {
   readonly lookEveryMs?: number
   /** Services kept in memory; default 20,000. */
   readonly capacity?: number
+  /** Is told of places at which a test may end the process. */
+  readonly reach?: Reach
 }
 
 export interface Provisioner {
@@ -65,6 +68,7 @@ const parkedRetryMs = 3_600_000
 const wishes: readonly RecordedEvent['type'][] = [
   'FrontendsAllocated',
   'LoadBalancerChanged',
+  'DriverChanged',
   'ReleaseRequested',
 ]
 const clusterChanges: readonly RecordedEvent['type'][] = ['ClusterConnected', 'ClusterChanged']
@@ -80,7 +84,9 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
     clusterFacts: createClusterFacts({ log: store.log, observed: store.observed, clock }),
     drivers: ports.drivers,
     installation: ports.installation,
+    clock,
     trace: ports.trace,
+    reach: ports.reach ?? reachNothing,
   }
   const fanOut = createFanOut(ports)
   const wait = waitOf(ports)
@@ -89,13 +95,11 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
     const name = `${item.tenant}/${item.key}`
     const known = memory.get(name)
     const folded = known !== undefined && isCurrent(known, item) ? known.folded : undefined
-    // What still waits for an answer is told again; what was confirmed is not, in this process.
-    const confirmed = known?.folded.state.status === 'Programmed' ? known.told : undefined
     const arrival = await drive(drivePorts, {
       tenant: item.tenant,
       service: item.key,
       folded,
-      told: confirmed,
+      told: confirmedOf(known),
       replan: true,
     })
     const { mark, fence } = item
@@ -107,7 +111,8 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
     keysOf: (event) => {
       if (clusterChanges.includes(event.type)) return [clusterPrefix + event.correlationid]
       const others = event.subject.startsWith('resource-') && event.actor !== consumer
-      return wishes.includes(event.type) || others ? [event.correlationid] : []
+      const matters = wishes.includes(event.type) || others || showsMove(event)
+      return matters ? [event.correlationid] : []
     },
     keysOfObservation: (seen) => {
       if (seen.kind === 'nodes') return [clusterPrefix + seen.cluster]
@@ -138,6 +143,17 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
       }),
     tellAgain: () => tellAgain(ports, memory.untell()),
   }
+}
+
+/** No first incarnation replaces another, so most Services cost nothing here. */
+const showsMove = (event: RecordedEvent): boolean =>
+  event.type === 'StatusPublished' && event.data.epoch > 1
+
+/** What still waits for an answer is told again; what was confirmed is not, in this process. */
+const confirmedOf = (known: Remembered | undefined): Told => {
+  if (known === undefined) return new Map()
+  const programmed = livingOf(known.folded).filter(({ status }) => status === 'Programmed')
+  return new Map([...known.told].filter(([told]) => programmed.some(({ epoch }) => epoch === told)))
 }
 
 const tellAgain = async (
@@ -214,22 +230,31 @@ const giveUp = async (ports: ProvisionerPorts, item: WorkItem, error: unknown): 
   const attempts = item.attempts + 1
   if (!(error instanceof OperatingError) || attempts < parkAfter) throw error
   const problem = explainError(error)
-  await park(ports, item, { attempts, problem })
+  const epoch = error instanceof IncarnationFailed ? error.epoch : undefined
+  await park(ports, item, { attempts, problem, epoch })
   throw new OperatingError(`gave up on ${item.key} for now`, {
     cause: error,
     retry: { afterMs: parkedRetryMs },
   })
 }
 
+interface Failure {
+  readonly attempts: number
+  readonly problem: string
+  /** The incarnation that failed; undefined for the newest. */
+  readonly epoch: number | undefined
+}
+
 const park = async (
   { store, logger }: ProvisionerPorts,
   { tenant, key: service }: { readonly tenant: TenantId; readonly key: string },
-  failure: { readonly attempts: number; readonly problem: string },
+  { epoch, ...failure }: Failure,
 ): Promise<void> => {
   try {
-    const { state } = foldStory(await store.log.story(tenant, service))
-    const event = parkedEvent(state, failure)
-    if (event === undefined || state.status === 'Nothing') return
+    const living = livingOf(foldStory(await store.log.story(tenant, service)))
+    const state = living.find((each) => each.epoch === epoch) ?? living.at(-1)
+    const event = state && parkedEvent(state, failure)
+    if (state === undefined || event === undefined) return
     const { stream, version, cause } = state
     await store.log.append({
       tenant,

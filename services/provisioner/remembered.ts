@@ -4,8 +4,8 @@ import type { Folded } from './domain/fold.ts'
 /** What a process knows of a Service since it last looked; losing it costs one read. */
 export interface Remembered {
   readonly folded: Folded
-  /** The order that the driver was told, if it was. */
-  readonly told: string | undefined
+  /** The orders that drivers were told, by epoch. */
+  readonly told: ReadonlyMap<number, string>
   /** The mark and fence of the work item it was learned at. */
   readonly mark: number
   readonly fence: number
@@ -30,7 +30,7 @@ export const createMemory = (capacity: number): Memory => {
       if (kept.size > capacity && oldest !== undefined) kept.delete(oldest)
     },
     untell: () => {
-      for (const [name, known] of kept) kept.set(name, { ...known, told: undefined })
+      for (const [name, known] of kept) kept.set(name, { ...known, told: new Map() })
       return [...kept.keys()]
     },
   }

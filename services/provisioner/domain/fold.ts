@@ -1,3 +1,5 @@
+// A Service's story as the incarnations of its resource. The newest is at the driver it has now; those at
+// drivers it moved from are kept until their absence is read, each with a state of its own.
 import {
   resourceKeyOf,
   streamOf,
@@ -6,83 +8,150 @@ import {
   type RecordedEvent,
   type StreamId,
 } from '@weir/contract'
-import type { Life, ProvisionState, Wish } from './state.ts'
+import type { Life, Living, ProvisionState, Wish } from './state.ts'
+import type { Role } from './step.ts'
 
 /** A story folded up to some event, with what the next one needs. */
 export interface Folded {
+  /** The newest incarnation. */
   readonly state: ProvisionState
-  /** How many lives the story has seen begin. */
-  readonly lives: number
+  /** Incarnations at drivers it moved from, oldest first, until they are absent. */
+  readonly formers: readonly Living[]
+  /** How many incarnations the story has seen begin. */
+  readonly epochs: number
+  /** The newest epoch whose address the Service's status showed, and the event that says so. */
+  readonly shown: { readonly epoch: number; readonly eventId: string } | undefined
   /** The newest version of each resource stream in the story. */
   readonly versions: Readonly<Record<StreamId, number>>
 }
 
-export const nothing: Folded = { state: { status: 'Nothing' }, lives: 0, versions: {} }
+export const nothing: Folded = {
+  state: { status: 'Nothing' },
+  formers: [],
+  epochs: 0,
+  shown: undefined,
+  versions: {},
+}
 
 /** Folds a Service's whole story, in the order of the log. */
 export const foldStory = (story: readonly RecordedEvent[]): Folded => story.reduce(evolve, nothing)
 
 /** The state after one more event. Events of other streams and unknown lives change nothing. */
 export const evolve = (before: Folded, event: RecordedEvent): Folded => {
-  if (event.type === 'LoadBalancerRequested') return begin(before, event)
-  const isResource = event.subject.startsWith('resource-')
-  const versions = isResource
-    ? { ...before.versions, [event.subject]: event.streamversion }
-    : before.versions
   const { state } = before
-  if (state.status === 'Nothing') return { ...before, versions }
-  if (isResource && event.subject !== state.stream) return { ...before, versions }
-  const life = isResource ? { ...state, version: event.streamversion, parked: false } : state
-  return { ...before, versions, state: after(life, event) }
+  switch (event.type) {
+    case 'LoadBalancerRequested': {
+      const { driver, serviceUid: service, cluster, intent, intentHash } = event.data
+      const wish = { cluster, service, driver, intent, intentHash, frontends: [], granted: false }
+      return { ...begin(before, wish, event), formers: [], shown: undefined }
+    }
+    case 'DriverChanged': {
+      if (state.status === 'Nothing') return before
+      const formers = state.status === 'Absent' ? before.formers : [...before.formers, state]
+      const wish = { ...state.wish, driver: event.data.to, granted: false }
+      return { ...begin(before, wish, event), formers }
+    }
+    case 'StatusPublished':
+      return { ...before, shown: { epoch: event.data.epoch, eventId: event.id } }
+    default:
+      return event.subject.startsWith('resource-')
+        ? evolveResource(before, event)
+        : each(before, (living) => after(living, event))
+  }
 }
 
-const begin = (
-  before: Folded,
-  event: Extract<RecordedEvent, { type: 'LoadBalancerRequested' }>,
-): Folded => {
-  const { driver, serviceUid, cluster, intent, intentHash } = event.data
-  const key = resourceKeyOf(driver, serviceUid)
+/** Applies a change to every incarnation; a former one that is over is forgotten. */
+const each = (before: Folded, change: (living: Living) => Living): Folded => {
+  const { state } = before
+  if (state.status === 'Nothing') return before
+  const formers = before.formers.map(change).filter(({ status }) => status !== 'Absent')
+  return { ...before, state: change(state), formers }
+}
+
+const begin = (before: Folded, wish: Wish, event: RecordedEvent): Folded => {
+  const key = resourceKeyOf(wish.driver, wish.service)
   const stream = streamOf('resource', key)
+  const epoch = before.epochs + 1
   const state: ProvisionState = {
     status: 'Wanted',
-    wish: { cluster, service: serviceUid, driver, intent, intentHash, frontends: [] },
+    wish,
     key,
     stream,
     version: before.versions[stream] ?? 0,
-    epoch: before.lives + 1,
+    epoch,
     generation: 0,
     desired: null,
+    serves: false,
+    operation: null,
+    since: event.recordedtime,
     refusedHash: null,
     parked: false,
     cause: { eventId: event.id, traceparent: event.traceparent },
   }
-  return { ...before, state, lives: before.lives + 1 }
+  return { ...before, state, epochs: epoch }
 }
 
-type Living = Exclude<ProvisionState, { status: 'Nothing' }>
+/** A stream may hold several incarnations: a driver that was moved from, and back to. */
+const evolveResource = (before: Folded, event: RecordedEvent): Folded => {
+  const stream = event.subject
+  const versions = { ...before.versions, [stream]: event.streamversion }
+  const { state, formers } = before
+  if (state.status === 'Nothing') return { ...before, versions }
+  const meant = epochOf(event, [...formers, state])
+  const changed = each(before, (living) => {
+    if (living.stream !== stream) return living
+    const moved = { ...living, version: event.streamversion }
+    if (living.epoch !== meant) return moved
+    const next = after({ ...moved, parked: false }, event)
+    // Whatever became of it, a former one that is absent has no more to do.
+    const over = event.type === 'ResourceAbsent' && living !== state
+    return over ? { ...next, status: 'Absent' } : next
+  })
+  return { ...changed, versions }
+}
 
-const after = (life: Living, event: RecordedEvent): ProvisionState => {
+/** The epoch that an event is about; of one that names none, the newest on its stream. */
+const epochOf = (event: RecordedEvent, living: readonly Living[]): number | undefined => {
+  const own = living.findLast(({ stream }) => stream === event.subject)?.epoch
+  switch (event.type) {
+    case 'ResourceAbsent':
+      return event.data.epoch === 0 ? own : event.data.epoch
+    case 'ResourceIntended':
+    case 'OperationStarted':
+    case 'ResourceProgrammed':
+    case 'TargetsChanged':
+    case 'ResourceDrifted':
+    case 'ResourceDeleteIntended':
+      return event.data.epoch
+    default:
+      return own
+  }
+}
+
+const after = (life: Living, event: RecordedEvent): Living => {
   switch (event.type) {
     case 'FrontendsAllocated':
-      return wishFor(life, { frontends: event.data.frontends }, event)
+      return wishFor(life, { frontends: event.data.frontends, granted: true }, event)
     case 'LoadBalancerChanged':
       return wishFor(life, { intent: event.data.intent, intentHash: event.data.intentHash }, event)
     case 'ReleaseRequested':
       return released(life, event)
     case 'ResourceIntended':
-      return event.data.epoch === life.epoch ? intended(life, event.data.desired) : life
+      return intended(life, event.data.desired, event)
+    case 'OperationStarted': {
+      const { token, what } = event.data
+      return { ...life, operation: { token, what, since: event.recordedtime } }
+    }
     case 'ResourceProgrammed':
       return programmed(life, event.data)
     case 'TargetsChanged':
-      return targetsChanged(life, event.data)
+      return targetsChanged(life, event.data, event)
     case 'ResourceRefused':
       return { ...life, refusedHash: event.data.intentHash }
     case 'ResourceDeleteIntended':
-      return event.data.epoch === life.epoch
-        ? { ...life, status: 'Removing', released: isReleased(life) }
-        : life
+      return removing(life, event)
     case 'ResourceAbsent':
-      return absent(life, event.data.epoch)
+      return absent(life)
     case 'ReconcileParked':
       return { ...life, parked: true }
     default:
@@ -90,47 +159,79 @@ const after = (life: Living, event: RecordedEvent): ProvisionState => {
   }
 }
 
-const isReleased = (life: Living): boolean => life.status === 'Released' || life.status === 'Absent'
-
 /** A wish that changes while the resource goes changes nothing: the next life asks anew. */
-const wishFor = (life: Living, wish: Partial<Wish>, event: RecordedEvent): ProvisionState => {
+const wishFor = (life: Living, wish: Partial<Wish>, event: RecordedEvent): Living => {
   const cause = { eventId: event.id, traceparent: event.traceparent }
   return { ...life, wish: { ...life.wish, ...wish }, cause }
 }
 
-const released = (life: Living, event: RecordedEvent): ProvisionState => {
+const released = (life: Living, event: RecordedEvent): Living => {
   const cause = { eventId: event.id, traceparent: event.traceparent }
   if (life.status === 'Absent') return life
   if (life.status === 'Removing') return { ...life, cause, released: true }
   return { ...life, cause, status: 'Released' }
 }
 
-const intended = (life: Living, desired: DesiredResource): ProvisionState => {
+/** Another order begins: whatever was under way belongs to the one before. */
+const ordered = (life: Living, event: RecordedEvent): Life => ({
+  ...life,
+  operation: null,
+  since: event.recordedtime,
+})
+
+const intended = (life: Living, desired: DesiredResource, event: RecordedEvent): Living => {
   // An intent that raced with the release is a resource to remove, not one to serve.
-  const told = { ...life, desired, generation: desired.generation }
+  const told = { ...ordered(life, event), desired, generation: desired.generation }
   return life.status === 'Released'
     ? { ...told, status: 'Released' }
     : { ...told, status: 'Intended' }
 }
 
-const programmed = (life: Living, data: EventData<'ResourceProgrammed'>): ProvisionState => {
-  const current = data.epoch === life.epoch && data.generation === life.generation
-  return life.status === 'Intended' && current ? { ...life, status: 'Programmed' } : life
+const removing = (life: Living, event: RecordedEvent): Living => {
+  const released = life.status === 'Released' || life.status === 'Absent'
+  return { ...ordered(life, event), status: 'Removing', serves: false, released }
 }
 
-const targetsChanged = (life: Living, data: EventData<'TargetsChanged'>): ProvisionState => {
-  if (data.epoch !== life.epoch || life.desired === null) return life
-  return intended(life, { ...life.desired, targets: data.after, generation: data.generation })
+const programmed = (life: Living, data: EventData<'ResourceProgrammed'>): Living =>
+  life.status === 'Intended' && data.generation === life.generation
+    ? { ...life, status: 'Programmed', serves: true, operation: null, refusedHash: null }
+    : life
+
+const targetsChanged = (
+  life: Living,
+  data: EventData<'TargetsChanged'>,
+  event: RecordedEvent,
+): Living => {
+  if (life.desired === null) return life
+  const desired = { ...life.desired, targets: data.after, generation: data.generation }
+  return intended(life, desired, event)
 }
 
 /**
  * The life is over when its absence is read after its release. Absence of what is still wanted, such
  * as somebody else's delete, leaves it wanted, and its generations go on rising past the tombstone's.
  */
-const absent = (life: Living, epoch: number): ProvisionState => {
-  if (epoch !== 0 && epoch !== life.epoch) return life
-  const gone: Life = { ...life, desired: null }
+const absent = (life: Living): Living => {
+  const gone: Life = { ...life, desired: null, serves: false, operation: null }
   if (life.status === 'Released') return { ...gone, status: 'Absent' }
   if (life.status === 'Removing') return { ...gone, status: life.released ? 'Absent' : 'Wanted' }
   return life.status === 'Absent' ? life : { ...gone, status: 'Wanted' }
 }
+
+/** What an incarnation is to its Service now. */
+export const roleOf = (folded: Folded, living: Living): Role => {
+  const { state, formers, shown } = folded
+  if (living === state || state.status === 'Nothing') {
+    return { role: 'newest', formers: formers.length }
+  }
+  // Clients were told of the newest address only once the status showed it.
+  const isShown = state.serves && shown !== undefined && shown.epoch >= state.epoch
+  if (!isShown && living === formers.findLast(({ serves }) => serves)) {
+    return { role: 'stand-in', still: living.key === state.key && state.generation > 0 }
+  }
+  return { role: 'left-over', evidence: isShown ? shown.eventId : state.cause.eventId }
+}
+
+/** Every incarnation that is not over, those of former drivers first. */
+export const livingOf = ({ state, formers }: Folded): readonly Living[] =>
+  state.status === 'Nothing' ? formers : [...formers, state]

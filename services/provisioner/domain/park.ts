@@ -1,11 +1,9 @@
 import { event, type DomainEvent } from '@weir/contract'
-import type { ProvisionState } from './state.ts'
+import type { Living } from './state.ts'
 
 /** That the attempts were given up; undefined when that was said and nothing has moved since. */
 export const parkedEvent = (
-  state: ProvisionState,
+  state: Living,
   failure: { readonly attempts: number; readonly problem: string },
 ): DomainEvent | undefined =>
-  state.status === 'Nothing' || state.parked
-    ? undefined
-    : event('ReconcileParked', { key: state.key, ...failure })
+  state.parked ? undefined : event('ReconcileParked', { key: state.key, ...failure })

@@ -1,6 +1,8 @@
 import {
+  ipAddress,
   port,
   type DesiredResource,
+  type Frontend,
   type IntentPort,
   type InstallationId,
   type IpFamily,
@@ -16,8 +18,17 @@ import { planTargets, type TargetSources } from './targets.ts'
 export interface PlanSources extends TargetSources {
   readonly installation: InstallationId
   readonly tenant: TenantId
-  /** Families of node addresses that the driver can reach. */
-  readonly families: readonly IpFamily[]
+  readonly reach: Reach
+}
+
+/** What a plan must know of the driver that it is for. */
+export interface Reach {
+  /** Families of node addresses that it can reach. */
+  readonly ipFamilies: readonly IpFamily[]
+  /** Whether our pools hold the addresses, or its provider gives them. */
+  readonly addresses: 'pool' | 'provider'
+  /** It names nodes by their providerID with this prefix; null for addresses. */
+  readonly targetsByProviderId: string | null
 }
 
 /** What should exist now, with no generation: the state knows which one comes next. */
@@ -25,14 +36,15 @@ export type Wanted = Omit<DesiredResource, 'generation'>
 
 export type Plan =
   | { readonly status: 'wanted'; readonly wanted: Wanted }
-  /** No frontend is held yet for what the Service asks. */
+  /** Nothing is granted yet of what the Service asks. */
   | { readonly status: 'waiting' }
   | { readonly status: 'impossible'; readonly capability: string; readonly problem: string }
 
 /** What should exist at the provider for this life, from its wish and from where traffic can go. */
 export const planResource = (life: Life, sources: PlanSources): Plan => {
   const { wish } = life
-  const served = servedPorts(wish)
+  const byProvider = sources.reach.addresses === 'provider'
+  const served = servedPorts(wish, byProvider ? asked(wish) : wish.frontends)
   if (served.length === 0) return { status: 'waiting' }
   const portless = served.find(({ nodePort }) => nodePort === null)
   if (portless !== undefined) {
@@ -46,7 +58,7 @@ export const planResource = (life: Life, sources: PlanSources): Plan => {
   const { intent } = wish
   const { targets } = planTargets(
     sources,
-    { policy: intent.externalTrafficPolicy, families: sources.families },
+    { policy: intent.externalTrafficPolicy, reach: sources.reach },
     life.desired?.targets ?? [],
   )
   const wanted: Wanted = {
@@ -63,6 +75,9 @@ export const planResource = (life: Life, sources: PlanSources): Plan => {
     targets: [...targets],
     policy: intent.externalTrafficPolicy,
     health: healthOf(intent),
+    ...(byProvider && intent.requestedAddress !== null
+      ? { requestedAddress: intent.requestedAddress }
+      : {}),
     sourceRanges: intent.sourceRanges,
     affinity: intent.sessionAffinity,
     proxyProtocol: intent.proxyProtocol,
@@ -76,9 +91,17 @@ interface ServedPort {
   readonly frontend: ResourceFrontend | null
 }
 
-/** Frontends held that the wish still asks for, each with the node port that answers for it. */
-const servedPorts = (wish: Wish): readonly ServedPort[] =>
-  wish.frontends.flatMap((held) => {
+const unspecified = { IPv4: ipAddress.parse('0.0.0.0'), IPv6: ipAddress.parse('::') } as const
+
+/** Where the provider gives the address: every port once the allocator has let it through, none before. */
+const asked = ({ granted, intent }: Wish): readonly Frontend[] => {
+  const ip = unspecified[intent.ipFamilies[0] ?? 'IPv4']
+  return granted ? intent.ports.map(({ protocol, port }) => ({ ip, protocol, port })) : []
+}
+
+/** Frontends that the wish asks for, each with the node port that answers for it. */
+const servedPorts = (wish: Wish, frontends: readonly Frontend[]): readonly ServedPort[] =>
+  frontends.flatMap((held) => {
     const wanted = wish.intent.ports.find(
       (asked) => asked.port === held.port && asked.protocol === held.protocol,
     )

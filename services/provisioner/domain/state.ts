@@ -17,21 +17,29 @@ export interface Wish {
   readonly intent: LoadBalancerIntent
   readonly intentHash: string
   readonly frontends: readonly Frontend[]
+  /** Whether the allocator has granted it to this driver: where providers give addresses, nothing else says so. */
+  readonly granted: boolean
 }
 
-/** What is true of every life of a load balancer, in whatever state. */
+/** What is true of every incarnation of a load balancer's resource, in whatever state. */
 export interface Life {
   readonly wish: Wish
   readonly key: ResourceKey
   readonly stream: StreamId
   /** The version of the resource stream that a decision is made on. */
   readonly version: number
-  /** One more than there were lives before, so that each incarnation has its own. */
+  /** Counted over all lives and drivers, so that each incarnation has its own. */
   readonly epoch: number
   /** The newest generation intended in this life, 0 before the first. */
   readonly generation: number
   /** What the provider was last told or is about to be told; null before the first. */
   readonly desired: DesiredResource | null
+  /** Whether a generation was confirmed, and its absence was not. */
+  readonly serves: boolean
+  /** What the provider works on by itself; null when nothing is known of any. */
+  readonly operation: Operation | null
+  /** When the newest order was intended, by the log's clock, RFC 3339. */
+  readonly since: string
   /** The intent that the driver refused last, so that it is told once. */
   readonly refusedHash: string | null
   /** Whether the attempts were given up and nothing has moved since. */
@@ -40,13 +48,20 @@ export interface Life {
   readonly cause: Cause
 }
 
+export interface Operation {
+  readonly token: string
+  readonly what: string
+  /** By the log's clock, RFC 3339. */
+  readonly since: string
+}
+
 export interface Cause {
   readonly eventId: string
   readonly traceparent: string | undefined
 }
 
 /**
- * One Service's resource as its story tells it.
+ * One incarnation of a Service's resource as its story tells it.
  *
  * `Wanted` has nothing at the provider. `Intended` may or may not: somebody is about to tell, or has
  * told, or crashed between. `Programmed` was read back. `Released` must go and nobody has said so at the
@@ -60,3 +75,5 @@ export type ProvisionState =
   | (Life & { readonly status: 'Released' })
   | (Life & { readonly status: 'Removing'; readonly released: boolean })
   | (Life & { readonly status: 'Absent' })
+
+export type Living = Exclude<ProvisionState, { status: 'Nothing' }>

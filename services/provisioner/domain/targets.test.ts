@@ -31,8 +31,9 @@ const sources = (
 })
 const targetOf = (name: string, ip: string, weight: number) =>
   target.parse({ node: name, ip, weight })
-const cluster = { policy: 'Cluster', families: ['IPv4'] } as const
-const local = { policy: 'Local', families: ['IPv4'] } as const
+const reach = { ipFamilies: ['IPv4'], targetsByProviderId: null } as const
+const cluster = { policy: 'Cluster', reach } as const
+const local = { policy: 'Local', reach } as const
 const known = [targetOf('a', '10.0.0.1', 2)]
 
 describe('targets', () => {
@@ -85,6 +86,22 @@ describe('targets', () => {
     const plan = planTargets(sources([left, node('b', ['10.0.0.2'])]), cluster, [])
     expect(plan.excluded).toEqual([{ node: 'a', reason }])
     expect(plan.targets).toHaveLength(1)
+  })
+
+  test('are named by the id of their cloud where the driver asks for it, and for no other', () => {
+    const nodes = [
+      { ...node('a', ['10.0.0.1']), providerId: 'aws:///eu-1a/i-1' },
+      { ...node('b', ['10.0.0.2']), providerId: 'gce://b' },
+      node('c', ['10.0.0.3']),
+    ]
+    const named = { ...cluster, reach: { ...reach, targetsByProviderId: 'aws:///' } } as const
+    const plan = planTargets(sources(nodes), named, [])
+    expect(plan.targets).toEqual([
+      { ...targetOf('a', '10.0.0.1', 1), providerId: 'aws:///eu-1a/i-1' },
+    ])
+    expect(plan.excluded.map(({ reason }) => reason)).toEqual(['no-provider-id', 'no-provider-id'])
+    const plain = planTargets(sources(nodes), cluster, [])
+    expect(plain.targets.some((target) => 'providerId' in target)).toBe(false)
   })
 
   test('take the first address that is allowed', () => {

@@ -3,7 +3,6 @@ import {
   familyOf,
   type Cidr,
   type EndpointsObservation,
-  type IpAddress,
   type IpFamily,
   type NodesObservation,
   type ObservedNode,
@@ -21,6 +20,13 @@ export interface TargetSources {
   readonly nodeCidrs: readonly Cidr[]
 }
 
+/** Which nodes a driver can send traffic to. */
+export interface TargetReach {
+  readonly ipFamilies: readonly IpFamily[]
+  /** It names nodes by their providerID with this prefix; null for addresses. */
+  readonly targetsByProviderId: string | null
+}
+
 export interface TargetPlan {
   readonly targets: readonly Target[]
   readonly excluded: readonly ExcludedNode[]
@@ -33,6 +39,7 @@ export interface ExcludedNode {
     | 'no-address'
     | 'address-outside-node-cidrs'
     | 'other-family'
+    | 'no-provider-id'
 }
 
 /**
@@ -45,16 +52,16 @@ export interface ExcludedNode {
  */
 export const planTargets = (
   sources: TargetSources,
-  wish: { readonly policy: TrafficPolicy; readonly families: readonly IpFamily[] },
+  wish: { readonly policy: TrafficPolicy; readonly reach: TargetReach },
   known: readonly Target[],
 ): TargetPlan => {
   const nodes = sources.nodes?.nodes ?? []
   if (nodes.length === 0) return { targets: known, excluded: [] }
-  const places = nodes.map((node) => place(node, sources.nodeCidrs, wish.families))
+  const places = nodes.map((node) => place(node, sources.nodeCidrs, wish.reach))
   const weights = new Map(known.map(({ node, weight }) => [node, weight]))
   const targets = places
     .filter((at) => 'ip' in at)
-    .map(({ node, ip }) => ({ node, ip, weight: weigh(node, sources, wish.policy, weights) }))
+    .map((at) => ({ ...at, weight: weigh(at.node, sources, wish.policy, weights) }))
     .toSorted((a, b) => (a.node < b.node ? -1 : 1))
   return { targets, excluded: places.filter((at) => 'reason' in at) }
 }
@@ -62,14 +69,20 @@ export const planTargets = (
 const place = (
   node: ObservedNode,
   nodeCidrs: readonly Cidr[],
-  families: readonly IpFamily[],
-): { readonly node: string; readonly ip: IpAddress } | ExcludedNode => {
+  { ipFamilies, targetsByProviderId: prefix }: TargetReach,
+): Omit<Target, 'weight'> | ExcludedNode => {
   if (node.excluded !== null) return { node: node.name, reason: node.excluded }
   if (node.addresses.length === 0) return { node: node.name, reason: 'no-address' }
   const allowed = node.addresses.filter((ip) => nodeCidrs.some((block) => cidrContains(block, ip)))
   if (allowed.length === 0) return { node: node.name, reason: 'address-outside-node-cidrs' }
-  const ip = allowed.find((address) => families.includes(familyOf(address)))
-  return ip === undefined ? { node: node.name, reason: 'other-family' } : { node: node.name, ip }
+  const ip = allowed.find((address) => ipFamilies.includes(familyOf(address)))
+  if (ip === undefined) return { node: node.name, reason: 'other-family' }
+  // Where addresses name nodes, another id of a node must not look like another set of targets.
+  if (prefix === null) return { node: node.name, ip }
+  const { providerId } = node
+  return providerId?.startsWith(prefix)
+    ? { node: node.name, ip, providerId }
+    : { node: node.name, reason: 'no-provider-id' }
 }
 
 /** Until endpoints are seen, a node keeps its weight; a new one takes part and its health decides. */
@@ -91,12 +104,12 @@ export const causeOfChange = (
   before: readonly Target[],
   after: readonly Target[],
 ): 'nodes' | 'endpoints' | 'nodes-and-endpoints' => {
-  const old = new Map(before.map((target) => [`${target.node} ${target.ip}`, target.weight]))
-  const nodes =
-    before.length !== after.length || after.some(({ node, ip }) => !old.has(`${node} ${ip}`))
-  const endpoints = after.some(({ node, ip, weight }) => {
-    const was = old.get(`${node} ${ip}`)
-    return was !== undefined && was !== weight
+  const placeOf = ({ node, ip, providerId = '' }: Target): string => `${node} ${ip} ${providerId}`
+  const old = new Map(before.map((target) => [placeOf(target), target.weight]))
+  const nodes = before.length !== after.length || after.some((target) => !old.has(placeOf(target)))
+  const endpoints = after.some((target) => {
+    const was = old.get(placeOf(target))
+    return was !== undefined && was !== target.weight
   })
   if (nodes && endpoints) return 'nodes-and-endpoints'
   return nodes ? 'nodes' : 'endpoints'

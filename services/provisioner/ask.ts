@@ -1,0 +1,52 @@
+import { carryOut, type Driver, type Outcome } from '@weir/drivers'
+import { assertNever } from '@weir/kernel'
+import type { Step } from './domain/step.ts'
+import type { Reach } from './fault-points.ts'
+import type { Progress } from './knowledge.ts'
+
+export type Asking = Extract<Step, { step: 'poll' | 'apply' | 'remove' | 'observe' }>
+
+export const isAsking = (step: Step): step is Asking =>
+  step.step === 'poll' || step.step === 'apply' || step.step === 'remove' || step.step === 'observe'
+
+/** One order to the provider, one read of it or one question, and what that taught. */
+export const ask = async (
+  driver: Driver,
+  step: Asking,
+  { progress, reach }: { readonly progress: Progress; readonly reach: Reach },
+): Promise<Progress> => {
+  switch (step.step) {
+    case 'poll':
+      return { ...progress, polled: await driver.poll(step.token) }
+    case 'apply':
+      return order(driver, { order: 'serve', desired: step.desired }, { progress, reach })
+    case 'remove':
+      return order(driver, { order: 'remove', marks: step.marks }, { progress, reach })
+    case 'observe':
+      return { ...progress, sight: await driver.observe(step.marks) }
+    default:
+      return assertNever(step)
+  }
+}
+
+const order = async (
+  driver: Driver,
+  given: Parameters<typeof carryOut>[1],
+  { progress, reach }: { readonly progress: Progress; readonly reach: Reach },
+): Promise<Progress> => {
+  let what: string | undefined
+  const watched: Pick<Driver, 'observe' | 'plan' | 'execute'> = {
+    observe: (marks) => driver.observe(marks),
+    plan: (wanted, seen) => driver.plan(wanted, seen),
+    execute: async (step): Promise<Outcome> => {
+      what = step.title
+      reach('provisioner.before-execute')
+      const outcome = await driver.execute(step)
+      reach('provisioner.after-execute')
+      return outcome
+    },
+  }
+  const { outcome, seen } = await carryOut(watched, given)
+  const answer = outcome.status === 'pending' && what !== undefined ? { ...outcome, what } : outcome
+  return { ...progress, answer, asked: true, sight: seen }
+}
