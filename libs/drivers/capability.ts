@@ -29,11 +29,48 @@ const frontendProblem = (
     }
   }
   const family = frontends.find((at) => !can.ipFamilies.includes(familyOf(at.ip)))
-  if (family === undefined) return undefined
-  return {
-    capability: 'ipFamilies',
-    problem: `${frontendText(family)}: only ${can.ipFamilies.join(', ')} is carried`,
+  if (family !== undefined) {
+    return {
+      capability: 'ipFamilies',
+      problem: `${frontendText(family)}: only ${can.ipFamilies.join(', ')} is carried`,
+    }
   }
+  if (frontends.length > can.maxFrontends) {
+    return {
+      capability: 'maxFrontends',
+      problem: `${frontends.length} ports, but one load balancer carries at most ${can.maxFrontends}`,
+    }
+  }
+  return addressProblem(can, frontends) ?? samePortProblem(can, frontends)
+}
+
+type Frontends = DesiredResource['frontends']
+
+const unspecified: readonly string[] = ['0.0.0.0', '::']
+
+const addressProblem = (can: Capabilities, frontends: Frontends): Unsupported | undefined => {
+  const open = frontends.find(({ ip }) => unspecified.includes(ip))
+  if (open === undefined || can.addresses === 'provider') return undefined
+  return {
+    capability: 'addresses',
+    problem: `${frontendText(open)}: addresses come from pools, the provider gives none of its own`,
+  }
+}
+
+const samePortProblem = (can: Capabilities, frontends: Frontends): Unsupported | undefined => {
+  if (can.samePortTcpUdp === 'always') return undefined
+  const udp = new Map(
+    frontends.flatMap((at) => (at.protocol === 'UDP' ? [[`${at.ip} ${at.port}`, at]] : [])),
+  )
+  for (const tcp of frontends) {
+    const other = tcp.protocol === 'TCP' ? udp.get(`${tcp.ip} ${tcp.port}`) : undefined
+    if (other === undefined) continue
+    const equal = other.nodePort === tcp.nodePort
+    if (equal && can.samePortTcpUdp === 'equal-node-ports') continue
+    const how = can.samePortTcpUdp === 'never' ? 'TCP and UDP' : 'TCP and UDP with other nodePorts'
+    return { capability: 'samePortTcpUdp', problem: `port ${tcp.port} cannot carry both ${how}` }
+  }
+  return undefined
 }
 
 const wishProblem = (

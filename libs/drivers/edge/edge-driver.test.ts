@@ -10,7 +10,6 @@ import {
 import type { Clock } from '@weir/kernel'
 import { describe, expect, test } from 'vitest'
 import { remove, serve } from '../carry-out.ts'
-import { testDriver } from '../driver.conformance.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
 import { createEdgeDriver } from './edge-driver.ts'
 import { createStandinBus, createStandinEdge, type StandinBus } from './fleet-standin.ts'
@@ -40,23 +39,6 @@ const createFleet = async (names: readonly string[], reading = true) => {
       for (const edge of edges) await edge.work()
     },
   }
-}
-
-for (const names of [['one'], ['one', 'two', 'three']]) {
-  testDriver(`edge, fleet of ${names.length}`, async () => {
-    const { bus, edges, driver, work } = await createFleet(names)
-    return {
-      driver,
-      settle: work,
-      world: () => edges[0]?.serving().map(({ desired }) => desired) ?? [],
-      plant: async (desired) => {
-        const subject = `weir.edge.${fleet}.order.${desired.marks.key}`
-        bus.tell({ subject, body: JSON.stringify(order(desired)) })
-        await work()
-      },
-      failNext: (when) => bus.failPublish(1, when),
-    }
-  })
 }
 
 const ready = async (

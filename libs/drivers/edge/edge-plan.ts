@@ -52,7 +52,10 @@ const planServe = (desired: DesiredResource, seen: FleetSeen, rules: PlanRules):
   if (marks.installation !== rules.installation) return notOurs(marks)
   const order: EdgeOrder = { order: 'serve', fleet: rules.fleet, desired }
   const { says } = seen
-  if (says.order === undefined) return tell(order)
+  if (says.order === undefined) {
+    const theirs = heldByOthers(marks, says)
+    return theirs === undefined ? tell(order) : notOurs(theirs)
+  }
   if (!sameOwner(orderMarks(says.order), marks)) return notOurs(orderMarks(says.order))
   const place = orderPlace(says.order)
   const ahead = comparePlaces(place, orderPlace(order))
@@ -63,12 +66,27 @@ const planServe = (desired: DesiredResource, seen: FleetSeen, rules: PlanRules):
   return problem === undefined ? nothing : { status: 'refused', capability: 'edge', problem }
 }
 
+/** What an edge holds under this key for another owner: an order of ours would take its place. */
+const heldByOthers = (marks: OwnershipMarks, { edges }: FleetSays): OwnershipMarks | undefined => {
+  for (const { standing, heartbeat } of edges) {
+    const held = standing === 'gone' ? undefined : heartbeat.resources.find(isOthers(marks))
+    if (held !== undefined) return held.marks
+  }
+  return undefined
+}
+
+const isOthers =
+  (marks: OwnershipMarks) =>
+  (held: { readonly marks: OwnershipMarks }): boolean =>
+    held.marks.key === marks.key && !sameOwner(held.marks, marks)
+
 const planRemove = (marks: OwnershipMarks, seen: FleetSeen, rules: PlanRules): Plan => {
   if (marks.installation !== rules.installation) return notOurs(marks)
   const { says } = seen
   const own = ownOrder(marks, says)
   // Whoever else has the key now has nothing of these marks, and a later incarnation is not ours to end.
-  if (says.order !== undefined && own === undefined) return nothing
+  const theirs = says.order === undefined ? heldByOthers(marks, says) : says.order
+  if (own === undefined && theirs !== undefined) return nothing
   if (own !== undefined && orderPlace(own).epoch > marks.epoch) return nothing
   const order = tombstone(marks, seen, rules.fleet)
   const same = own !== undefined && saysTheSame(own, order)

@@ -153,7 +153,9 @@ export const createStandinEdge = (
     plant: (order) => held.set(order.desired.marks.key, order),
     work: async () => {
       for await (const { body } of bus.lastOfEach('EDGE', `weir.edge.${at.fleet}.order.*`)) {
-        const order = edgeOrder.parse(JSON.parse(body))
+        const parsed = edgeOrder.safeParse(JSON.parse(body))
+        if (!parsed.success) continue
+        const order = parsed.data
         const { key } = orderMarks(order)
         const mine = held.get(key)
         const newer = mine === undefined || isNewer(order, mine)

@@ -27,6 +27,8 @@ export interface MemoryDriverOptions {
   readonly capabilities?: Capabilities
   /** Whether changes stay pending until `settle`. */
   readonly slow?: boolean
+  /** The provider of another driver, as another process has it; default: one of its own. */
+  readonly provider?: MemoryProvider
 }
 
 /** A provider in memory, with the handles a test needs to make it misbehave and to look inside. */
@@ -52,7 +54,7 @@ export const memoryCapabilities: Capabilities = {
   samePortTcpUdp: 'always',
   needsNodePort: true,
   targetsByProviderId: null,
-  maxFrontends: 500,
+  maxFrontends: 100,
   ipMode: 'VIP',
 }
 
@@ -61,7 +63,7 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
   const capabilities = options.capabilities ?? memoryCapabilities
   const name = options.name ?? 'memory'
   const { installation } = options
-  const provider = createMemoryProvider(options.slow === true)
+  const provider = options.provider ?? createMemoryProvider(options.slow === true)
   let faults: readonly MemoryFault[] = []
   let frozen: readonly InventoryItem[] | undefined
 
@@ -75,7 +77,10 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
     if (fault === 'loses-reply') throw new OperatingError(`no answer to ${attempt}: timed out`)
     return fault === 'answers-unknown' ? { status: 'unknown' } : outcome
   }
-  const list = (): readonly InventoryItem[] => provider.world().map(toItem)
+  const list = (): readonly InventoryItem[] => [
+    ...provider.world().map(toItem),
+    ...provider.unmarked().map((ref) => ({ kind, ref, marks: null, generation: 0 })),
+  ]
 
   return {
     name,
@@ -129,13 +134,15 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
   }
 }
 
+/** The one kind of thing there is. */
+const kind = 'load balancer'
 /** Small, so that two resources already need a second page. */
 const pageSize = 2
 
 const refOf = ({ key, epoch }: OwnershipMarks): string => `${key}/${epoch}`
 
 const toItem = ({ marks, generation }: DesiredResource): InventoryItem => ({
-  kind: 'load balancer',
+  kind,
   ref: refOf(marks),
   marks,
   generation,

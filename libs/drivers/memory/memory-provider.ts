@@ -25,9 +25,12 @@ export interface MemoryProvider {
   settle(): void
   /** Everything that exists. */
   world(): readonly DesiredResource[]
-  /** Puts a resource there, ready, without a word; or takes one away. */
-  plant(desired: DesiredResource): void
+  /** Puts a resource there, ready unless it is half-made, without a word; or takes one away. */
+  plant(desired: DesiredResource, half?: 'half'): void
   uproot(key: ResourceKey): void
+  /** Puts a thing there that carries no marks, and all such things. */
+  plantUnmarked(ref: string): void
+  unmarked(): readonly string[]
   /** Every change that had an effect, oldest first, as `WORD KEY EPOCH/GENERATION`. */
   journal(): readonly string[]
   onChange(handle: (change: ProviderChange) => void, signal: AbortSignal): void
@@ -39,6 +42,7 @@ export interface MemoryProvider {
 export const createMemoryProvider = (slow: boolean): MemoryProvider => {
   const kept = new Map<ResourceKey, Kept>()
   const journal: string[] = []
+  const unmarked: string[] = []
   const listeners = new Set<(change: ProviderChange) => void>()
 
   const change = (desired: DesiredResource, state: Omit<Kept, 'desired'> | null): void => {
@@ -78,7 +82,11 @@ export const createMemoryProvider = (slow: boolean): MemoryProvider => {
       }
     },
     world: () => [...kept.values()].map(({ desired }) => desired),
-    plant: (desired) => kept.set(desired.marks.key, { desired, ready: true, leaving: false }),
+    plant: (desired, half) => {
+      kept.set(desired.marks.key, { desired, ready: half === undefined, leaving: false })
+    },
+    plantUnmarked: (ref) => unmarked.push(ref),
+    unmarked: () => unmarked,
     uproot: (key) => kept.delete(key),
     journal: () => journal,
     onChange: (handle, signal) => {

@@ -1,7 +1,8 @@
 // What the conformance suite needs of a driver: a world of its own, with a provider that can be looked into
-// and made to fail. `testDriver(name, options, make)` in ../driver.conformance.ts runs the suite on it.
+// and made to fail. `testDriver(name, options, make)` in ../driver.conformance.ts runs the suite on it; import
+// everything from there.
 import type { DesiredResource, InstallationId, OwnershipMarks } from '@weir/contract'
-import type { Driver } from '../driver.ts'
+import type { Capabilities, Driver } from '../driver.ts'
 import type { SampleOver } from '../sample-desired.ts'
 
 /** A driver with an empty provider, used for one life and then stopped. */
@@ -30,10 +31,11 @@ export interface DriverRig {
    * `number` tells Services apart. What `over` names replaces what the sample has.
    */
   sample(number?: number, over?: SampleOver): DesiredResource
-  /** From now on reads answer what is there now, or again what is there then. Where a provider can lag. */
+  /** With `lags`: from now on reads answer what is there now, until they are thawed. */
   freezeReads?(frozen: boolean): void
-  /** Puts a tag of somebody else's on every thing of these marks; then whether all still carry it. */
+  /** With `tags`: puts somebody else's tag on every thing of these marks that can carry one. */
   tagByHand?(marks: OwnershipMarks): Promise<void>
+  /** With `tags`: whether every thing of these marks that could carry that tag still does. */
   keepsTagByHand?(marks: OwnershipMarks): Promise<boolean>
   stop?(): Promise<void>
 }
@@ -71,10 +73,16 @@ export interface Serving {
 export interface SuiteOptions {
   /** What stands for the provider, for the table: `octavia-api 11.0.0`, `moto 5.1`, `strict fake`. */
   readonly target: string
+  /** As the driver declares them: what it can do is tried, what it cannot do must be refused. */
+  readonly capabilities: Capabilities
   /** Whether `execute` answers with tokens. */
   readonly tokens: boolean
   /** Whether `onChange` calls back. */
   readonly tellsOfChanges: boolean
+  /** Whether things carry tags of others beside our marks. */
+  readonly tags: boolean
+  /** Whether the rig can make the provider's reads lag behind its writes. */
+  readonly lags: boolean
   /** Milliseconds for one test; default 30,000. Some live as many lives as there are calls in one. */
   readonly timeoutMs?: number
 }
