@@ -55,7 +55,7 @@ export interface FaultPlan {
   strikes(kind: FaultKind, times?: number): boolean
   fateOf(kind: CallKind, actor: Actor): Fate
   /** Whether a list leaves an item out: the API server serves an old state once. */
-  lies(resource: string): boolean
+  lies(list: string): boolean
   lineDelayMs(): number
   /** Up to `most` milliseconds, by chance. */
   someMs(most: number): number
@@ -73,7 +73,8 @@ export const createFaultPlan = (chances: Chances, random: Random): FaultPlan => 
   const counts = noCounts()
   const watches = new Set<{ readonly actor: Actor; readonly cut: () => void }>()
   let isHealed = false
-  let lastLie = false
+  /** Lists whose last answer was a lie. */
+  const lied = new Set<string>()
   const strikes = (kind: FaultKind, times = 1): boolean => {
     if (isHealed || !random.chance(chances[kind] * times)) return false
     counts[kind] += 1
@@ -87,7 +88,6 @@ export const createFaultPlan = (chances: Chances, random: Random): FaultPlan => 
       case 'log-write':
         return strikes('log error') ? new OperatingError('the log does not answer') : undefined
       case 'kube-write':
-        if (strikes('api conflict')) return apiError(409, 'Conflict')
         return strikes('api error') ? pickApiError(random) : undefined
       case 'kube-read':
         return strikes('api error') ? pickApiError(random) : undefined
@@ -124,9 +124,11 @@ export const createFaultPlan = (chances: Chances, random: Random): FaultPlan => 
       }
     },
     // Two lists in a row that lie alike are no fault but another cluster's state.
-    lies: (resource) => {
-      lastLie = !lastLie && resource === 'services' && strikes('stale read')
-      return lastLie
+    lies: (list) => {
+      const lie = !lied.has(list) && strikes('stale read')
+      if (lie) lied.add(list)
+      else lied.delete(list)
+      return lie
     },
     lineDelayMs: () => (strikes('delay') ? someMs(longestMs) : 0),
     onCut: (actor, cut) => {

@@ -22,6 +22,11 @@ const findings: readonly Finding[] = [
     reason: 'one read of absence ends a life, though reads of a cloud may be of a moment ago',
   },
   {
+    promise: 'P7',
+    pattern: /provisioner.* which was asked for after its absence was recorded/,
+    reason: 'the steps of one order go on without the log being read again before each',
+  },
+  {
     promise: 'L1',
     pattern: /shows "203\.0\.113\.66"/,
     reason: 'a forged status stays when the watching process is not the one that wrote it',

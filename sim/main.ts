@@ -4,6 +4,7 @@ import { commitNow, replay } from './replay.ts'
 
 const usage = `npm run sim -- [--seconds 60 | --hours N]   as many seeds as fit
                --seed N [--commit C]        one seed, told step by step
+                 [--grep REGEX] [--strict]  all steps that match; open findings too
                --from N                     where seeds begin; by the clock when absent
                --schedules N                this many seeds
                --planted [--name NAME]      every planted bug, until it is found
@@ -18,6 +19,8 @@ const main = async (): Promise<number> => {
       hours: { type: 'string' },
       seed: { type: 'string' },
       commit: { type: 'string' },
+      grep: { type: 'string' },
+      strict: { type: 'boolean' },
       from: { type: 'string' },
       schedules: { type: 'string' },
       help: { type: 'boolean' },
@@ -32,7 +35,9 @@ const main = async (): Promise<number> => {
     if (values.commit !== undefined && values.commit !== now) {
       tell(`this is commit ${now}; the seed failed at ${values.commit}, and may not here`)
     }
-    const { violation } = await replay({ seed: values.seed }, tell)
+    const grep = values.grep === undefined ? undefined : new RegExp(values.grep)
+    const strict = values.strict ?? false
+    const { violation } = await replay({ seed: values.seed, strict }, tell, grep)
     return violation === undefined ? 0 : 1
   }
   const seconds =

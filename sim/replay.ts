@@ -12,6 +12,7 @@ const lastSteps = 60
 export const replay = async (
   options: ScheduleOptions,
   tell: (line: string) => void,
+  grep?: RegExp,
 ): Promise<Outcome> => {
   const choices: Choice[] = []
   const first = await runSchedule({ ...options, trace: (choice) => void choices.push(choice) })
@@ -21,8 +22,12 @@ export const replay = async (
   tell(`what happened${uids.length > 0 ? ` around ${uids.join(' and ')}` : ''}:`)
   for (const line of ledger === undefined ? [] : tellStory(ledger, uids)) tell(line)
   tell('')
-  tell(`the last ${Math.min(lastSteps, choices.length)} of ${choices.length} steps:`)
-  for (const choice of choices.slice(-lastSteps)) tell(stepLine(choice, choices[0]?.at ?? 0))
+  const shown =
+    grep === undefined
+      ? choices.slice(-lastSteps)
+      : choices.filter((choice) => grep.test(choice.label) || grep.test(choice.detail))
+  tell(`${shown.length} of ${choices.length} steps:`)
+  for (const choice of shown) tell(stepLine(choice, choices[0]?.at ?? 0))
   tell('')
   tell(`run again, it took the same ${again.steps} steps`)
   tell(

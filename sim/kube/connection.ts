@@ -4,6 +4,7 @@ import { ApiError, type KubeCall, type KubeConnection } from '@weir/kube'
 import { clusterId } from '@weir/contract'
 import { answerList } from './list.ts'
 import type { KubeCluster } from './cluster.ts'
+import type { Service } from './object.ts'
 import { notFound } from './store.ts'
 import { patchStatus, readStatusPatch } from './service-status.ts'
 import { openWatch } from './watch.ts'
@@ -54,7 +55,7 @@ const answer = (cluster: KubeCluster, request: KubeCall, ports: KubePorts): unkn
   throw new Error(`the twin of the API server does not know ${at}`)
 }
 
-const findService = (cluster: KubeCluster, match: RegExpExecArray) => {
+const findService = (cluster: KubeCluster, match: RegExpExecArray): Service => {
   const key = `${decodeURIComponent(match[1] ?? '')}/${decodeURIComponent(match[2] ?? '')}`
   const found = cluster.store.get('services', key)
   if (found === undefined) throw notFound('services', key)
@@ -63,14 +64,25 @@ const findService = (cluster: KubeCluster, match: RegExpExecArray) => {
 
 const writeStatus = (
   cluster: KubeCluster,
-  before: ReturnType<typeof findService>,
+  before: Service,
   { body }: KubeCall,
-  { onWrite, actor }: KubePorts,
+  { onWrite, actor, faults }: KubePorts,
 ) => {
   const patch = readStatusPatch(body)
+  if (faults.strikes('api conflict')) throw overtaken(cluster, before)
   const after = cluster.store.put('services', patchStatus(before, patch))
   onWrite({ cluster: cluster.id, by: actor.name, before, after, patch })
   return after
+}
+
+/** Somebody else writes just now, again and again, until the API server gives up: 409. */
+const overtaken = (cluster: KubeCluster, before: Service): ApiError => {
+  const annotations = {
+    ...before.metadata.annotations,
+    'example.com/touched': before.metadata.resourceVersion,
+  }
+  cluster.store.put('services', { ...before, metadata: { ...before.metadata, annotations } })
+  return new ApiError('the object has been modified', { status: 409, reason: 'Conflict' })
 }
 
 const writeEvent = (cluster: KubeCluster, request: KubeCall, path: string): unknown => {

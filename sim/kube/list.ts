@@ -1,4 +1,3 @@
-import { ApiError } from '@weir/kube'
 import type { FaultPlan } from '../faults.ts'
 import type { KubeCluster } from './cluster.ts'
 import { listKinds, type Resource } from './object.ts'
@@ -12,19 +11,23 @@ export const resourceAt = (path: string): Resource => {
   return found
 }
 
-/** One page of a consistent list; or a lie, when the plan says so: a list that misses an item. */
+/**
+ * One page of a consistent list. When the plan says so it is one of a moment ago, with the version of then:
+ * an API server that has fallen behind answers so.
+ */
 export const answerList = (cluster: KubeCluster, url: URL, faults: FaultPlan): unknown => {
+  const { store } = cluster
   const resource = resourceAt(url.pathname)
   const limit = Number(url.searchParams.get('limit') ?? 500)
   const from = Number(url.searchParams.get('continue') ?? 0)
-  if (Number.isNaN(from)) throw new ApiError('bad continue', { status: 400, reason: 'BadRequest' })
-  const all = cluster.store.all(resource)
-  const items = faults.lies(resource) ? all.slice(1) : all
-  const page = items.slice(from, from + limit)
-  const more = from + limit < items.length ? { continue: String(from + limit) } : {}
+  const isOld = faults.lies(`${cluster.server}/${resource}`)
+  const { version, objects } = isOld
+    ? store.past(resource, 1 + (store.version() % 3))
+    : { version: store.version(), objects: store.all(resource) }
+  const more = from + limit < objects.length ? { continue: String(from + limit) } : {}
   return {
     kind: listKinds[resource],
-    metadata: { resourceVersion: String(cluster.store.version()), ...more },
-    items: page,
+    metadata: { resourceVersion: String(version), ...more },
+    items: objects.slice(from, from + limit),
   }
 }

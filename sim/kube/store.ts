@@ -26,6 +26,8 @@ export interface KubeStore {
   remove(resource: Resource, key: string): void
   /** Changes after a version; undefined when they are compacted away. */
   since(version: number): readonly Change[] | undefined
+  /** Everything as it was before the last `changes` of a resource that are still remembered. */
+  past(resource: Resource, changes: number): { version: number; objects: readonly KubeObject[] }
   /** Forgets the history up to now. */
   compact(): void
   onChange(handle: (change: Change) => void): () => void
@@ -92,6 +94,18 @@ export const createKubeStore = (now: () => number): KubeStore => {
     },
     since: (from) =>
       from < compacted ? undefined : history.filter((change) => change.version > from),
+    past: (resource, changes) => {
+      const objects = new Map<string, KubeObject>(table(resource))
+      let at = version
+      const own = history.filter((change) => change.resource === resource)
+      for (const { object, before, version: changed } of own.slice(-changes).toReversed()) {
+        const key = keyOf(object.metadata)
+        if (before === undefined) objects.delete(key)
+        else objects.set(key, before)
+        at = changed - 1
+      }
+      return { version: at, objects: [...objects.values()] }
+    },
     compact: () => {
       compacted = version
       history = []

@@ -18,8 +18,7 @@ export interface Safety extends Oracle {
   check(): void
 }
 
-/** @param tolerate takes note of a finding that is open; false for one that is news. */
-export const watchSafety = (world: World, tolerate: (violation: Violation) => boolean): Safety => {
+export const watchSafety = (world: World): Safety => {
   const stories = createLogStories()
   const services = createTrueServices()
   const oracle: Oracle = { stories, services }
@@ -53,13 +52,6 @@ export const watchSafety = (world: World, tolerate: (violation: Violation) => bo
         return checkProvider(world, oracle, { act: entry.act, releasedAt })
     }
   }
-  const takeOrTolerate = (entry: Entry): void => {
-    try {
-      take(entry)
-    } catch (error) {
-      if (!(error instanceof Violation) || !tolerate(error)) throw error
-    }
-  }
   return {
     stories,
     services,
@@ -67,7 +59,7 @@ export const watchSafety = (world: World, tolerate: (violation: Violation) => bo
       const { entries } = world.ledger
       for (; checked < entries.length; checked += 1) {
         const entry = entries[checked]
-        if (entry !== undefined) takeOrTolerate(entry)
+        if (entry !== undefined) take(entry)
       }
     },
   }
