@@ -9,19 +9,33 @@ export type Asking = Extract<Step, { step: 'poll' | 'apply' | 'remove' | 'observ
 export const isAsking = (step: Step): step is Asking =>
   step.step === 'poll' || step.step === 'apply' || step.step === 'remove' || step.step === 'observe'
 
-/** One order to the provider, one read of it or one question, and what that taught. */
+/** The story has moved on since the order was decided: it is not carried out any further. */
+export class StoryMoved extends Error {}
+
+export interface AskPorts {
+  readonly reach: Reach
+  /** Whether the story still stands as it was when the order was decided. */
+  readonly stands: () => Promise<boolean>
+}
+
+/**
+ * One order to the provider, one read of it or one question, and what that taught.
+ * @throws StoryMoved between two calls of an order that is out of date
+ */
 export const ask = async (
   driver: Driver,
   step: Asking,
-  { progress, reach }: { readonly progress: Progress; readonly reach: Reach },
+  progress: Progress,
+  ports: AskPorts,
 ): Promise<Progress> => {
+  const how = { progress, ports }
   switch (step.step) {
     case 'poll':
       return { ...progress, polled: await driver.poll(step.token) }
     case 'apply':
-      return order(driver, { order: 'serve', desired: step.desired }, { progress, reach })
+      return order(driver, { order: 'serve', desired: step.desired }, how)
     case 'remove':
-      return order(driver, { order: 'remove', marks: step.marks }, { progress, reach })
+      return order(driver, { order: 'remove', marks: step.marks }, how)
     case 'observe':
       return { ...progress, sight: await driver.observe(step.marks) }
     default:
@@ -32,17 +46,18 @@ export const ask = async (
 const order = async (
   driver: Driver,
   given: Parameters<typeof carryOut>[1],
-  { progress, reach }: { readonly progress: Progress; readonly reach: Reach },
+  { progress, ports }: { readonly progress: Progress; readonly ports: AskPorts },
 ): Promise<Progress> => {
   let what: string | undefined
   const watched: Pick<Driver, 'observe' | 'plan' | 'execute'> = {
     observe: (marks) => driver.observe(marks),
     plan: (wanted, seen) => driver.plan(wanted, seen),
     execute: async (step): Promise<Outcome> => {
+      if (!(await ports.stands())) throw new StoryMoved()
       what = step.title
-      reach('provisioner.before-execute')
+      ports.reach('provisioner.before-execute')
       const outcome = await driver.execute(step)
-      reach('provisioner.after-execute')
+      ports.reach('provisioner.after-execute')
       return outcome
     },
   }

@@ -7,6 +7,8 @@ export const config = z.object({
   NATS_URL: settings.NATS_URL,
   WEIR_INSTALLATION: settings.WEIR_INSTALLATION,
   WEIR_FLEET: settings.WEIR_FLEET,
+  /** Opens the credentials of configured drivers; without it only the fleet of edges is driven. */
+  WEIR_MASTER_KEY: settings.WEIR_MASTER_KEY.optional(),
   /** Resources brought up at the same time. */
   PROVISIONER_CONCURRENCY: z.coerce.number().int().min(1).max(256).default(32),
   /** Seconds between two looks at a healthy resource for drift. */
@@ -14,4 +16,8 @@ export const config = z.object({
   /** Seconds without a word after which an edge is silent, and after which nobody waits for it. */
   WEIR_EDGE_SILENT_SECONDS: z.coerce.number().int().min(1).max(600).default(15),
   WEIR_EDGE_GONE_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
+  /** A place at which the process kills itself, for tests: `provisioner.after-execute`, or `...:2`. */
+  WEIR_FAULT_POINT: z.string().optional(),
+  /** Without `1` a fault point is refused. */
+  WEIR_ALLOW_FAULT_POINTS: z.string().optional(),
 })

@@ -1,16 +1,22 @@
 import type { DomainEvent, RecordedEvent, TenantId } from '@weir/contract'
 import type { Driver } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
-import { OperatingError } from '@weir/kernel'
+import { OperatingError, type Clock } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
-import { ask, isAsking } from './ask.ts'
+import { ask, isAsking, StoryMoved, type Asking } from './ask.ts'
 import { decide } from './domain/decide.ts'
 import { evolve, foldStory, livingOf, type Folded } from './domain/fold.ts'
 import { overtake } from './domain/serve.ts'
 import type { Living } from './domain/state.ts'
 import { placeOf, soonest, type Answer, type Look } from './domain/step.ts'
 import type { Reach } from './fault-points.ts'
-import { createKnow, type Drivers, type KnowledgePorts, type Progress } from './knowledge.ts'
+import {
+  createKnow,
+  type Absences,
+  type Drivers,
+  type KnowledgePorts,
+  type Progress,
+} from './knowledge.ts'
 
 export interface DrivePorts extends KnowledgePorts {
   readonly log: Pick<EventLog, 'append' | 'story'>
@@ -29,6 +35,8 @@ export interface Departure {
   readonly folded: Folded | undefined
   /** Places that need not be told again. */
   readonly told: Told
+  /** What earlier passes of this process found absent; this one adds to it. */
+  readonly absences: Absences
   /** Whether nodes, endpoints and the wish are compared too, or only the provider's answer. */
   readonly replan: boolean
 }
@@ -50,6 +58,8 @@ export class IncarnationFailed extends OperatingError {
 
 /** More steps than any way from one state to rest; a pass that needs more comes back later. */
 const maxSteps = 32
+/** A story that was read, written or claimed so long ago is read again before a call changes anything. */
+const storyAgeMs = 250
 
 /**
  * Takes step after step for one Service until there is nothing to do now. Nothing waits inside. Every
@@ -71,9 +81,33 @@ export const drive = async (ports: DrivePorts, from: Departure): Promise<Arrival
 const readStory = async (ports: DrivePorts, { tenant, service }: Departure): Promise<Folded> =>
   foldStory(await ports.log.story(tenant, service))
 
+type Pass = ReturnType<typeof createPass>
+
+/** Calls the driver of one incarnation and notes what it said. */
+const takeAsking = async (
+  ports: DrivePorts,
+  from: Departure,
+  { pass, state, step }: { readonly pass: Pass; readonly state: Living; readonly step: Asking },
+): Promise<void> => {
+  const driver = driverOf(ports.drivers, state)
+  const { reach, clock } = ports
+  // A call of a moment ago says as much; whoever paused, or waited for a slow provider, reads again.
+  const stands = async (): Promise<boolean> => {
+    if (clock.now() - pass.readAt <= storyAgeMs) return true
+    const now = livingOf(await readStory(ports, from)).find(({ epoch }) => epoch === state.epoch)
+    pass.readAt = clock.now()
+    return now?.status === state.status && now.version === state.version
+  }
+  const learned = await ask(driver, step, pass.of(state), { reach, stands })
+  pass.progress.set(state.epoch, learned)
+  const place = placeOf(state)
+  if (learned.sight?.status !== 'absent') from.absences.delete(place)
+  else if (!from.absences.has(place)) from.absences.set(place, clock.now())
+}
+
 const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Promise<Arrival> => {
   const know = createKnow(ports, from)
-  const pass = createPass(begun, from)
+  const pass = createPass(begun, from, ports.clock)
   for (let steps = 0; steps < maxSteps; steps += 1) {
     const { folded } = pass
     const state = livingOf(folded).find(({ epoch }) => !pass.rests.has(epoch))
@@ -86,10 +120,10 @@ const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Pro
     }
     if (isAsking(step)) {
       try {
-        const driver = driverOf(ports.drivers, state)
-        pass.progress.set(state.epoch, await ask(driver, step, { progress, reach: ports.reach }))
+        await takeAsking(ports, from, { pass, state, step })
       } catch (error) {
-        pass.fail(state, error)
+        if (error instanceof StoryMoved) pass.reread(await readStory(ports, from))
+        else pass.fail(state, error)
       }
       continue
     }
@@ -111,7 +145,7 @@ const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Pro
 }
 
 /** What one pass has learned so far. */
-const createPass = (begun: Folded, from: Departure) => {
+const createPass = (begun: Folded, from: Departure, clock: Clock) => {
   const progress = new Map<number, Progress>()
   for (const [epoch, place] of from.told) progress.set(epoch, { ...untold(place), answer: done })
   const rests = new Map<number, Look>()
@@ -120,6 +154,8 @@ const createPass = (begun: Folded, from: Departure) => {
     folded: begun,
     /** Whether the story was read in this pass. */
     fresh: from.folded === undefined,
+    /** When the story was known to stand as it is; a hint of a provider knows nothing of it. */
+    readAt: from.replan ? clock.now() : -Infinity,
     progress,
     rests,
     failures,
@@ -137,6 +173,7 @@ const createPass = (begun: Folded, from: Departure) => {
     /** What one incarnation became may be what another waits for. */
     fold: (next: Folded): void => {
       pass.folded = next
+      pass.readAt = clock.now()
       rests.clear()
       for (const { epoch } of failures) rests.set(epoch, { when: 'called' })
     },
@@ -149,7 +186,7 @@ const createPass = (begun: Folded, from: Departure) => {
   return pass
 }
 
-const arrive = (pass: ReturnType<typeof createPass>): Arrival => {
+const arrive = (pass: Pass): Arrival => {
   const [failure] = pass.failures
   if (failure !== undefined) throw failure
   const told = livingOf(pass.folded).flatMap((state): [number, string][] => {

@@ -23,7 +23,7 @@ import { parkedEvent } from './domain/park.ts'
 import type { Look } from './domain/step.ts'
 import { drive, IncarnationFailed, type DrivePorts, type Told } from './drive.ts'
 import { reachNothing, type Reach } from './fault-points.ts'
-import type { Drivers } from './knowledge.ts'
+import type { Absences, Drivers } from './knowledge.ts'
 import { createMemory, isCurrent, type Remembered } from './remembered.ts'
 
 /** The name under which the provisioner reads the log and keeps its work. */
@@ -95,15 +95,17 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
     const name = `${item.tenant}/${item.key}`
     const known = memory.get(name)
     const folded = known !== undefined && isCurrent(known, item) ? known.folded : undefined
+    const absences: Absences = new Map(known?.absences)
     const arrival = await drive(drivePorts, {
       tenant: item.tenant,
       service: item.key,
       folded,
       told: confirmedOf(known),
+      absences,
       replan: true,
     })
     const { mark, fence } = item
-    memory.set(name, { folded: arrival.folded, told: arrival.told, mark, fence })
+    memory.set(name, { folded: arrival.folded, told: arrival.told, absences, mark, fence })
     return wait(arrival.look)
   }
 
@@ -130,10 +132,10 @@ export const createProvisioner = (ports: ProvisionerPorts): Provisioner => {
       queue.run(`${tenant}/${service}`, async () => {
         const known = memory.get(`${tenant}/${service}`)
         if (known === undefined) return
-        const { folded, told } = known
+        const { folded, told, absences } = known
         const at = { tenant: tenantId.parse(tenant), service }
         try {
-          const arrival = await drive(drivePorts, { ...at, folded, told, replan: false })
+          const arrival = await drive(drivePorts, { ...at, folded, told, absences, replan: false })
           memory.set(`${tenant}/${service}`, { ...known, ...arrival })
         } catch (error) {
           if (!(error instanceof OperatingError)) throw error

@@ -6,7 +6,7 @@ import type { ReadClusterFacts } from './cluster-facts.ts'
 import { roleOf, type Folded } from './domain/fold.ts'
 import { planResource, type Plan, type PlanSources, type Reach } from './domain/plan.ts'
 import type { Living } from './domain/state.ts'
-import type { Answer, Knowledge, Sight } from './domain/step.ts'
+import { placeOf, type Answer, type Knowledge, type Sight } from './domain/step.ts'
 
 /** The drivers that run here, by name; others may come and go. */
 export type Drivers = Pick<ReadonlyMap<DriverName, Driver>, 'get'>
@@ -28,6 +28,12 @@ export interface Progress {
   readonly sight: Sight | null
 }
 
+/** When a read of an order, named by its place, first found nothing, with nothing found since. */
+export type Absences = Map<string, number>
+
+/** A provider's own API may show for so long what it had before; our edges are asked themselves. */
+const providerLagMs = 10_000
+
 /** Puts together what is known of an incarnation in one pass. */
 export type Know = (folded: Folded, state: Living, progress: Progress) => Promise<Knowledge>
 
@@ -35,12 +41,13 @@ const planned: readonly Living['status'][] = ['Wanted', 'Intended', 'Programmed'
 
 /**
  * Where traffic can go is read at most once per pass, and each state is planned for at most once.
- * Without `replan` only the provider's answer counts, and nothing is read.
+ * Without `replan` only the provider's answer counts, nothing is read, and nothing told once more.
  */
 export const createKnow = (
   ports: KnowledgePorts,
-  { tenant, replan }: { readonly tenant: TenantId; readonly replan: boolean },
+  pass: { readonly tenant: TenantId; readonly replan: boolean; readonly absences: Absences },
 ): Know => {
+  const { tenant, replan, absences } = pass
   const { installation, drivers, clock } = ports
   const plans = new WeakMap<Living, Plan>()
   let sources: Promise<Omit<PlanSources, 'reach'>> | undefined
@@ -76,8 +83,13 @@ export const createKnow = (
       refusal: refusalOf(drivers, state, plan),
       polled,
       answer,
-      asked,
+      asked: asked || !replan,
       sight,
+      absence: {
+        since: absences.get(placeOf(state)) ?? null,
+        lagMs:
+          drivers.get(state.wish.driver)?.capabilities.addresses === 'provider' ? providerLagMs : 0,
+      },
       marks: state.desired?.marks ?? marks,
       role: roleOf(folded, state),
       now: clock.now(),

@@ -1,9 +1,10 @@
 import { openBackbone } from '@weir/backbone'
-import { driverName, streams } from '@weir/contract'
-import { createEdgeDriver } from '@weir/drivers'
+import { openDrivers } from '@weir/backbone/drivers'
+import { streams } from '@weir/contract'
 import { createReconciler } from '@weir/eventlog'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
+import { plantFault } from './fault-points.ts'
 import { consumer, createProvisioner } from './handle.ts'
 import { timeProgramming } from './measure.ts'
 import { readObservations } from './observations.ts'
@@ -14,7 +15,12 @@ await run({
   config,
   start: async (context) => {
     const { log: logger, clock, ids, signal, trace, metrics } = context
-    const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet, ...settings } = context.config
+    const { WEIR_INSTALLATION: installation, ...settings } = context.config
+    const { WEIR_FAULT_POINT: fault, WEIR_ALLOW_FAULT_POINTS: allowed } = settings
+    const reach = plantFault(fault, allowed === '1', (point) => {
+      logger.error({ point }, 'a fault was planted here: the process kills itself')
+      process.kill(process.pid, 'SIGKILL')
+    })
     const backbone = await openBackbone(context, consumer)
     const { store, bus } = backbone
     const patience = {
@@ -22,25 +28,25 @@ await run({
       goneAfterMs: settings.WEIR_EDGE_GONE_SECONDS * 1000,
     }
     const traceparent = () => trace.current()
-    const where = { bus, fleet, installation, patience, traceparent }
-    const edge = createEdgeDriver({ ...where, clock, logger })
+    const registry = await openDrivers(context, backbone, { patience, traceparent })
     const provisioner = createProvisioner({
       store: { ...store, log: timeProgramming(store.log, metrics) },
-      drivers: new Map([[driverName.parse(edge.name), edge]]),
+      drivers: registry.drivers,
       installation,
       clock,
       ids,
       logger,
       trace,
       lookEveryMs: settings.PROVISIONER_LOOK_SECONDS * 1000,
+      reach,
     })
     const { keysOf, keysOfObservation, reconcile } = provisioner
     const concurrency = settings.PROVISIONER_CONCURRENCY
     const options = { consumer, store, clock, ids, logger, concurrency }
     const reconciler = createReconciler({ ...options, keysOf, reconcile })
-    // The driver learns of a lost bus before the provisioner does, and so tells orders anew.
-    const watching = edge.run(signal)
-    edge.onChange((change) => void provisioner.changed(change), signal)
+    // Drivers learn of a lost bus before the provisioner does, and so tell orders anew.
+    const watching = registry.run(signal)
+    registry.onChange((change) => void provisioner.changed(change), signal)
     bus.onRebuilt(() => void provisioner.tellAgain().then(() => reconciler.wake()), signal)
     backbone.feed(reconciler, consumer)
     const observing = (['nodes', 'endpoints'] as const).map((kind) =>

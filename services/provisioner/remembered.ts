@@ -1,11 +1,14 @@
 import type { WorkItem } from '@weir/eventlog'
 import type { Folded } from './domain/fold.ts'
+import type { Absences } from './knowledge.ts'
 
 /** What a process knows of a Service since it last looked; losing it costs one read. */
 export interface Remembered {
   readonly folded: Folded
   /** The orders that drivers were told, by epoch. */
   readonly told: ReadonlyMap<number, string>
+  /** When each order was first found absent. */
+  readonly absences: Absences
   /** The mark and fence of the work item it was learned at. */
   readonly mark: number
   readonly fence: number

@@ -79,6 +79,11 @@ const decideRemoving = (state: Extract<Living, { status: 'Removing' }>, known: K
   if (sight.status !== 'absent') {
     return soon(answer.status === 'pending' ? answer.lookAgainMs : lookAgainMs)
   }
+  // A cloud may show for a while what it had before: absence is read twice, as far apart as that.
+  const { since, lagMs } = known.absence
+  const leftMs =
+    lagMs === 0 ? 0 : Math.max(Date.parse(state.since), since ?? known.now) + lagMs - known.now
+  if (leftMs > 0) return soon(leftMs)
   // The absence of the newest ends the load balancer's life, so it is told when nothing else is left.
   if (role.role === 'newest' && role.formers > 0 && state.released) return whenCalled
   const { key, epoch } = state

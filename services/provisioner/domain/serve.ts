@@ -22,15 +22,17 @@ import {
 } from './step.ts'
 import { causeOfChange } from './targets.ts'
 
-/** A driver that was configured a moment ago may not run in this process yet. */
+/** A driver that was configured a moment ago may not run in this process yet: not at once a refusal. */
+const driverComesMs = 5000
 const driverAgainMs = 10_000
 
 export const decideWanted = (life: Life, known: Knowledge): Step => {
   const { plan, refusal } = known
   if (plan.status === 'waiting') return whenCalled
   if (plan.status === 'impossible' || refusal !== null) {
-    const rest = refusal?.capability === 'driver' ? soon(driverAgainMs) : whenCalled
-    return refuse(life, known) ?? rest
+    if (refusal?.capability !== 'driver') return refuse(life, known) ?? whenCalled
+    const young = known.now - Date.parse(life.since) < driverComesMs
+    return young ? soon(lookAgainMs) : (refuse(life, known) ?? soon(driverAgainMs))
   }
   return record(intend(life, plan.wanted, life.generation + 1))
 }

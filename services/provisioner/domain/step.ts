@@ -45,6 +45,8 @@ export interface Knowledge {
   readonly asked: boolean
   /** The newest read, made after that answer; null while there was none. */
   readonly sight: Sight | null
+  /** Since when every read of this order found nothing, and for how long a read may show what was. */
+  readonly absence: { readonly since: number | null; readonly lagMs: number }
   /** Marks of this life's resource. */
   readonly marks: OwnershipMarks
   readonly role: Role
