@@ -1,0 +1,146 @@
+// Stands between the driver and octavia-api: passes everything on, and misbehaves when it is told to.
+import {
+  createServer,
+  request as ask,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What the next matching calls meet instead of being passed on. */
+export type Trouble =
+  /** The connection breaks before anything happens. */
+  | { readonly meets: 'no-effect' }
+  /** It is passed on, and the connection breaks before the answer. */
+  | { readonly meets: 'lost-reply' }
+  | {
+      readonly meets: 'answer'
+      readonly status: number
+      readonly body: string
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  /** Nothing is answered until the front stops. */
+  | { readonly meets: 'silence' }
+
+export interface Seen {
+  readonly method: string
+  readonly path: string
+  readonly body: unknown
+  readonly token: string | undefined
+}
+
+export interface Front {
+  readonly endpoint: string
+  /** The next calls for which `matches` says so meet `trouble`, one each. */
+  meet(trouble: Trouble, matches?: (call: Seen) => boolean): void
+  /** Every call that came, in order. */
+  readonly seen: readonly Seen[]
+  /** Forgets calls and troubles. */
+  clear(): void
+  stop(): Promise<void>
+}
+
+export const isChange = ({ method }: Seen): boolean => method !== 'GET'
+
+export const startFront = async (target: string): Promise<Front> => {
+  const troubles: { readonly trouble: Trouble; readonly matches: (call: Seen) => boolean }[] = []
+  const seen: Seen[] = []
+  const server: Server = createServer((incoming, outgoing) => {
+    void readAll(incoming).then((text) => {
+      const call: Seen = {
+        method: incoming.method ?? '',
+        path: incoming.url ?? '',
+        body: text === '' ? undefined : JSON.parse(text),
+        token: String(incoming.headers['x-auth-token'] ?? '') || undefined,
+      }
+      seen.push(call)
+      const at = troubles.findIndex(({ matches }) => matches(call))
+      const trouble = at < 0 ? undefined : troubles.splice(at, 1)[0]?.trouble
+      answer({ incoming, outgoing, text, target }, trouble)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    seen,
+    meet: (trouble, matches = isChange) => troubles.push({ trouble, matches }),
+    clear: () => {
+      troubles.splice(0)
+      seen.splice(0)
+    },
+    stop: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly text: string
+  readonly target: string
+}
+
+const answer = (exchange: Exchange, trouble: Trouble | undefined): void => {
+  const { outgoing } = exchange
+  switch (trouble?.meets) {
+    case undefined:
+      passOn(exchange, (status, headers, body) => outgoing.writeHead(status, headers).end(body))
+      break
+    case 'no-effect':
+      outgoing.destroy()
+      break
+    case 'lost-reply':
+      passOn(exchange, () => outgoing.destroy())
+      break
+    case 'answer':
+      outgoing.writeHead(trouble.status, { 'content-type': 'application/json', ...trouble.headers })
+      outgoing.end(trouble.body)
+      break
+    case 'silence':
+      break
+  }
+}
+
+type Then = (status: number, headers: Record<string, string>, body: Buffer) => void
+
+const passOn = ({ incoming, outgoing, text, target }: Exchange, then: Then): void => {
+  const { method, url, headers } = incoming
+  const type = headers['content-type']
+  const onward = ask(
+    `${target}${url ?? ''}`,
+    {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(type === undefined ? {} : { 'content-type': type }),
+        ...(text === '' ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
+      },
+      agent: false,
+    },
+    (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('end', () => {
+        const kind = answer.headers['content-type']
+        then(
+          answer.statusCode ?? 502,
+          kind === undefined ? {} : { 'content-type': kind },
+          Buffer.concat(chunks),
+        )
+      })
+      answer.on('error', () => outgoing.destroy())
+    },
+  )
+  onward.on('error', () => outgoing.destroy())
+  onward.end(text)
+}
+
+const readAll = async (incoming: IncomingMessage): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
