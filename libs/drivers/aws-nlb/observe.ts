@@ -11,7 +11,7 @@ import {
   readGroupsNamedLike,
   type Listed,
 } from './read-elb.ts'
-import { generationOf, marksOf, tagKey, type Tags } from './tags.ts'
+import { generationOf, marksOf, stampOf, tagKey, type Tags } from './tags.ts'
 import { isTarget, shapeOf, type SeenTargetGroup, type View } from './view.ts'
 
 /**
@@ -116,16 +116,15 @@ const conclude = ({ marks, view, allTags, missing }: Read): Observed<View> => {
   }
   if (allTags.length === 0) return { status: 'absent', confirmedBy, view }
   const balancer = view.loadBalancer
-  const stamped = balancer?.tags.get(tagKey.hash)
-  const fits = balancer?.tags.get(tagKey.shape) === shapeOf(view)
+  const stamp = balancer === null ? null : stampOf(balancer.tags)
   const serves = balancer?.state === 'active' || balancer?.state === 'active_impaired'
   return {
     status: 'present',
     marks,
     generation:
       balancer === null ? Math.max(...allTags.map(generationOf)) : generationOf(balancer.tags),
-    hash: stamped === undefined ? '' : fits ? stamped : `drifted from ${stamped}`,
-    ready: serves && stamped !== undefined && view.surplus.length === 0,
+    hash: stamp === null ? '' : stamp.shape === shapeOf(view) ? stamp.hash : `not ${stamp.hash}`,
+    ready: serves && stamp !== null && view.surplus.length === 0,
     ingress: balancer === null ? [] : [nameOf(balancer.dnsName)],
     confirmedBy,
     targets: targetsOf(view),

@@ -4,7 +4,7 @@ import type { AwsCall, StepCall } from './calls.ts'
 import { loadBalancerName, securityGroupName } from './names.ts'
 import { planRules, planTargets } from './plan-parts.ts'
 import type { AwsNlbSettings } from './settings.ts'
-import { generationOf, marksAsTags, tagKey, type Role, type Tag } from './tags.ts'
+import { generationOf, marksAsTags, stampOf, tagKey, type Role, type Tag } from './tags.ts'
 import { shapeOf, type SeenLoadBalancer, type View } from './view.ts'
 import { findRefusal, wishOf, type Wish } from './wish.ts'
 
@@ -54,9 +54,9 @@ const whyNot = (desired: DesiredResource, view: View): Plan | undefined => {
   if (view.newer !== null) return { status: 'superseded', ...view.newer }
   const tags = view.loadBalancer?.tags
   if (tags === undefined) return undefined
-  const [generation, hash] = [generationOf(tags), tags.get(tagKey.hash)]
-  const clash = generation === desired.generation && hash !== undefined
-  if (generation > desired.generation || (clash && hash !== desiredHash(desired))) {
+  const [generation, done] = [generationOf(tags), stampOf(tags)]
+  const clash = generation === desired.generation && done !== null
+  if (generation > desired.generation || (clash && done.hash !== desiredHash(desired))) {
     return { status: 'superseded', epoch: desired.marks.epoch, generation }
   }
   return undefined
@@ -237,11 +237,13 @@ const usedOf = (view: View): number => view.addresses.filter((at) => at.associat
 const stamp = ({ desired, view, wish }: Making): readonly Planned[] => {
   const balancer = view.loadBalancer
   if (balancer === null) return []
+  const leftOut = wish.leftOut.slice(0, 5).join(' ').slice(0, 256)
   const wanted = [
     { Key: tagKey.generation, Value: String(desired.generation) },
-    { Key: tagKey.hash, Value: desiredHash(desired) },
-    { Key: tagKey.shape, Value: shapeOf(view) },
-    { Key: tagKey.leftOut, Value: wish.leftOut.slice(0, 5).join(' ').slice(0, 256) },
+    { Key: tagKey.hash, Value: `${desiredHash(desired)} ${shapeOf(view)}` },
+    ...(leftOut === '' && !balancer.tags.has(tagKey.leftOut)
+      ? []
+      : [{ Key: tagKey.leftOut, Value: leftOut }]),
   ]
   if (wanted.every(({ Key, Value }) => (balancer.tags.get(Key) ?? '') === Value)) return []
   const input = { ResourceArns: [balancer.arn], Tags: wanted }

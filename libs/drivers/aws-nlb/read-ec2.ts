@@ -23,14 +23,19 @@ const byKey = ({ installation, key }: OwnershipMarks): Filter[] => [
   { Name: `tag:${tagKey.key}`, Values: [key] },
 ]
 
-/** By tags, and by name: a group whose tags somebody took away would be in our way unseen. */
+/**
+ * By tags; and by name where those show none: a group whose tags somebody took away, or one of others
+ * with our name, would be in our way unseen.
+ */
 export const readSecurityGroups = async (
   reader: Reader,
   marks: OwnershipMarks,
 ): Promise<readonly FoundSecurityGroup[]> => {
   const name = securityGroupName(marks)
   const tagged = await listSecurityGroups(reader, byKey(marks))
-  const named = await listSecurityGroups(reader, [{ Name: 'group-name', Values: [name] }])
+  const named = tagged.some(({ GroupName }) => GroupName === name)
+    ? []
+    : await listSecurityGroups(reader, [{ Name: 'group-name', Values: [name] }])
   const byId = new Map(
     [...tagged, ...named].map((group) => [must(group.GroupId, 'GroupId'), group]),
   )

@@ -73,7 +73,7 @@ interface Thing {
 const thingOf = (ref: string): Thing | null => {
   const tags = async (reader: Reader): Promise<Tags | null> =>
     (await readTagsOf(reader, [ref])).get(ref) ?? null
-  if (/^arn:\S+:loadbalancer\/net\//.test(ref)) {
+  if (/^arn:\S+:loadbalancer\//.test(ref)) {
     return { tags, remove: { action: 'DeleteLoadBalancer', input: { LoadBalancerArn: ref } } }
   }
   if (/^arn:\S+:targetgroup\//.test(ref)) {

@@ -18,10 +18,11 @@ export const tagKey = {
   epoch: 'weir:epoch',
   role: 'weir:role',
   generation: 'weir:generation',
-  /** `desiredHash` of the last order that was carried out to its end; on the load balancer only. */
+  /**
+   * On the load balancer only, two words: `desiredHash` of the last order that was carried out to its
+   * end, and the fingerprint of what the provider had at that moment, so that drift shows.
+   */
   hash: 'weir:hash',
-  /** Fingerprint of what the provider had at that moment, so that drift shows. */
-  shape: 'weir:shape',
   /** Nodes that could not be targets, for people. */
   leftOut: 'weir:left-out',
 } as const
@@ -65,4 +66,10 @@ export const marksOf = (tags: Tags): OwnershipMarks | null => {
 export const generationOf = (tags: Tags): number => {
   const generation = Number(tags.get(tagKey.generation))
   return Number.isSafeInteger(generation) && generation > 0 ? generation : 0
+}
+
+/** What the last order carried out left on a load balancer; null before the first. */
+export const stampOf = (tags: Tags): { readonly hash: string; readonly shape: string } | null => {
+  const [hash = '', shape = ''] = (tags.get(tagKey.hash) ?? '').split(' ')
+  return hash === '' ? null : { hash, shape }
 }

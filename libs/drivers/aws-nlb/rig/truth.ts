@@ -67,13 +67,12 @@ const everything = async (api: AwsApi): Promise<readonly Found[]> => {
   const { TargetGroups = [] } = await elb.describeTargetGroups({})
   const { SecurityGroups = [] } = await ec2.describeSecurityGroups({})
   const { Addresses = [] } = await ec2.describeAddresses({})
+  const listed = [
+    ...LoadBalancers.map((one) => ['load balancer', one.LoadBalancerArn ?? ''] as const),
+    ...TargetGroups.map((one) => ['target group', one.TargetGroupArn ?? ''] as const),
+  ]
   const arns: Found[] = []
-  for (const [kind, ref = ''] of [
-    ...LoadBalancers.map((one) => ['load balancer', one.LoadBalancerArn] as const),
-    ...TargetGroups.map((one) => ['target group', one.TargetGroupArn] as const),
-  ]) {
-    arns.push({ kind, ref, tags: await tagsAt(api, ref) })
-  }
+  for (const [kind, ref] of listed) arns.push({ kind, ref, tags: await tagsAt(api, ref) })
   return [
     ...arns,
     ...SecurityGroups.filter(({ GroupName }) => GroupName !== 'default').map((group) => ({
@@ -134,11 +133,13 @@ const servingOf = async (
     const { TargetHealthDescriptions = [] } = await elb.describeTargetHealth({ TargetGroupArn })
     for (const protocol of Protocol === 'TCP_UDP' ? ['TCP', 'UDP'] : [Protocol]) {
       frontends.push({ protocol, port: Port })
-      for (const { Target, TargetHealth } of TargetHealthDescriptions) {
-        if (TargetHealth?.State === 'draining') continue
-        const at = providerIdOf(Target?.Id ?? '')
-        targets.push({ at, nodePort: Target?.Port ?? 0, weight: 1 })
-      }
+      targets.push(
+        ...TargetHealthDescriptions.filter((one) => one.TargetHealth?.State !== 'draining').map(
+          ({ Target }) => {
+            return { at: providerIdOf(Target?.Id ?? ''), nodePort: Target?.Port ?? 0, weight: 1 }
+          },
+        ),
+      )
     }
   }
   const { SecurityGroups = [] } = await ec2.describeSecurityGroups({
