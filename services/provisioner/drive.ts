@@ -101,8 +101,9 @@ const takeAsking = async (
   const learned = await ask(driver, step, pass.of(state), { reach, stands })
   pass.progress.set(state.epoch, learned)
   const place = placeOf(state)
-  if (learned.sight?.status !== 'absent') from.absences.delete(place)
-  else if (!from.absences.has(place)) from.absences.set(place, clock.now())
+  const found = learned.sight?.status
+  if (found === 'present') from.absences.delete(place)
+  if (found === 'absent' && !from.absences.has(place)) from.absences.set(place, clock.now())
 }
 
 const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Promise<Arrival> => {
@@ -119,12 +120,10 @@ const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Pro
       continue
     }
     if (isAsking(step)) {
-      try {
-        await takeAsking(ports, from, { pass, state, step })
-      } catch (error) {
+      await takeAsking(ports, from, { pass, state, step }).catch(async (error: unknown) => {
         if (error instanceof StoryMoved) pass.reread(await readStory(ports, from))
         else pass.fail(state, error)
-      }
+      })
       continue
     }
     const events = step.step === 'record' ? step.events : overtaking(state, progress.answer)

@@ -22,6 +22,8 @@ import { createMemoryDriver, type Driver, type MemoryDriverOptions } from '@weir
 import { createMemoryStore, type Store } from '@weir/eventlog'
 import { OperatingError, silentLogger, systemIds, type Clock } from '@weir/kernel'
 import { consumer, createProvisioner, type Provisioner } from './handle.ts'
+import { createFaults, type Fault } from './sample-faults.ts'
+import { createSampleCloud, type SampleCloud } from './sample-cloud.ts'
 
 export const tenant = tenantId.parse('acme')
 export const cluster = clusterId.parse('11111111-1111-1111-1111-111111111111')
@@ -44,13 +46,13 @@ export const intentOf = (over: Partial<LoadBalancerIntent> = {}): LoadBalancerIn
     ...over,
   })
 
-export const requested = (intent = intentOf()): DomainEvent =>
+export const requested = (intent = intentOf(), driver = memory): DomainEvent =>
   event('LoadBalancerRequested', {
     cluster,
     serviceUid: web,
     namespace: 'default',
     name: 'web',
-    driver: memory,
+    driver,
     intent,
     intentHash: intentHash(intent),
   })
@@ -65,6 +67,26 @@ export const allocated = (...ports: readonly string[]): DomainEvent =>
     choice: 'never-used',
     considered: [],
   })
+
+/** The driver's provider gives the address; `ports` of ours are held still. */
+export const granted = (...ports: readonly string[]): DomainEvent =>
+  event('FrontendsAllocated', {
+    leases: [],
+    frontends: ports.map(frontendAt),
+    choice: 'provider',
+    considered: [],
+  })
+
+export const movedTo = (to: string, from = 'memory'): DomainEvent =>
+  event('DriverChanged', {
+    from: driverName.parse(from),
+    to: driverName.parse(to),
+    cause: 'cluster-default',
+  })
+
+/** What the watcher says once the status shows an address. */
+export const shown = (epoch: number): DomainEvent =>
+  event('StatusPublished', { ingress: [], epoch, generation: 1 })
 
 const frontendAt = (text: string) => {
   const [protocol, port] = text.split('/')
@@ -90,16 +112,13 @@ export const connected = event('ClusterConnected', {
   },
 })
 
-export interface Fault {
-  /** Which port call fails, 1 for the first. */
-  readonly at: number
-  /** Before it has its effect, or after it: then only the answer is lost. */
-  readonly when: 'before' | 'after'
-}
+export type { Fault }
 
 export interface World {
   readonly store: Store
   readonly driver: ReturnType<typeof createMemoryDriver>
+  /** Two more drivers, `octavia` and `aws-nlb`, whose provider gives the address; the latter has no UDP. */
+  readonly clouds: readonly [SampleCloud, SampleCloud]
   readonly provisioner: () => Provisioner
   /** Appends what other services say, to the stream of their category. */
   say(...events: readonly DomainEvent[]): Promise<void>
@@ -110,6 +129,8 @@ export interface World {
   crash(): void
   /** Delivers, works and lets time pass until nothing is due soon. */
   settle(): Promise<void>
+  /** The same for so many seconds, whatever happens in them. */
+  pass(seconds: number): Promise<void>
   advance(ms: number): void
   story(): Promise<readonly RecordedEvent[]>
   /** Types of resource events, in order. */
@@ -125,6 +146,10 @@ export const createWorld = (
   const clock: Clock = { now: () => now, sleep: async () => undefined }
   const store = createMemoryStore({ clock, ids: systemIds })
   const driver = createMemoryDriver({ installation, ...options.driver })
+  const clouds = [
+    createSampleCloud({ name: 'octavia', installation, clock }),
+    createSampleCloud({ name: 'aws-nlb', installation, clock, protocols: ['TCP'] }),
+  ] as const
   const faults = createFaults(options.fault)
   let order = 0
   let provisioner: Provisioner
@@ -133,10 +158,12 @@ export const createWorld = (
   const start = (): void => {
     listening.abort()
     listening = new AbortController()
-    const failing = faults.wrap(driver)
+    const drivers = [driver, ...clouds.map((cloud) => cloud.driver)].map(
+      (each) => [driverName.parse(each.name), faults.wrap<Driver>(each)] as const,
+    )
     provisioner = createProvisioner({
       store: { ...store, log: faults.wrap(store.log), observed: faults.wrap(store.observed) },
-      drivers: new Map<typeof memory, Driver>([[memory, failing]]),
+      drivers: new Map(drivers),
       installation,
       clock,
       ids: systemIds,
@@ -184,6 +211,7 @@ export const createWorld = (
   return {
     store,
     driver,
+    clouds,
     provisioner: () => provisioner,
     say: (...events) => say(store, ...events),
     seeNodes: (nodes) =>
@@ -204,6 +232,12 @@ export const createWorld = (
         now += 1000
       }
     },
+    pass: async (seconds) => {
+      for (let left = seconds; left > 0; left -= 1) {
+        await workOnce()
+        now += 1000
+      }
+    },
     advance: (ms) => (now += ms),
     story: () => store.log.story(tenant, web),
     told: async () =>
@@ -218,7 +252,8 @@ export const createWorld = (
 export const say = async (store: Store, ...events: readonly DomainEvent[]): Promise<void> => {
   for (const one of events) {
     const isCluster = one.type.startsWith('Cluster')
-    const stream = isCluster ? streamOf('cluster', cluster) : streamOf('lb', web)
+    const category = one.type === 'StatusPublished' ? 'status' : 'lb'
+    const stream = isCluster ? streamOf('cluster', cluster) : streamOf(category, web)
     const expectedVersion = await versionOf(store, stream)
     await store.log.append({
       tenant,
@@ -239,33 +274,4 @@ const toNode = ([name, at]: readonly [string, string]) =>
 const versionOf = async (store: Store, stream: StreamId): Promise<number> => {
   const events = await store.log.after(tenant, 0, 10_000)
   return events.filter(({ subject }) => subject === stream).length
-}
-
-/** Wraps ports so that one call, counted over all of them, fails before or after its effect. */
-const createFaults = (fault: Fault | undefined) => {
-  let calls = 0
-  let fired = false
-  const guard = async (name: string, call: () => unknown): Promise<unknown> => {
-    calls += 1
-    const mine = fault !== undefined && calls === fault.at
-    if (mine) fired = true
-    if (mine && fault.when === 'before') throw new OperatingError(`crash before ${name}`)
-    const answer = await call()
-    if (mine) throw new OperatingError(`crash after ${name}`)
-    return answer
-  }
-  const counted = new Set(['append', 'story', 'get', 'execute', 'observe'])
-  return {
-    calls: () => calls,
-    fired: () => fired,
-    wrap: <T extends object>(port: T): T =>
-      new Proxy(port, {
-        get: (target, name, receiver) => {
-          const member: unknown = Reflect.get(target, name, receiver)
-          if (typeof member !== 'function' || !counted.has(String(name))) return member
-          return (...given: unknown[]) =>
-            guard(String(name), () => Reflect.apply(member, target, given) as unknown)
-        },
-      }),
-  }
 }

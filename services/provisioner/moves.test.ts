@@ -1,0 +1,287 @@
+// A Service from driver to driver, made before broken: the former one serves until the status shows the newest.
+import { driverName, type RecordedEvent } from '@weir/contract'
+import { describe, expect, test } from 'vitest'
+import {
+  allocated,
+  changed,
+  connected,
+  createWorld,
+  frontendsReleased,
+  granted,
+  intentOf,
+  movedTo,
+  releaseRequested,
+  requested,
+  shown,
+  type Fault,
+  type World,
+} from './sample-world.ts'
+
+const octavia = driverName.parse('octavia')
+
+const open = async (fault?: Fault): Promise<World> => {
+  const world = createWorld(fault === undefined ? {} : { fault })
+  await world.say(connected)
+  await world.seeNodes({ a: '127.0.0.11' })
+  return world
+}
+const served = async (): Promise<World> => {
+  const world = await open()
+  await world.say(requested(), allocated())
+  await world.settle()
+  await world.say(shown(1))
+  return world
+}
+
+/** What exists at each provider: `memory 1 TCP/80 a`. */
+const exists = (world: World): readonly string[] =>
+  [world.driver, ...world.clouds.map(({ memory }) => memory)].flatMap(({ name, provider }) =>
+    provider.world().map(({ marks, frontends, targets }) => {
+      const ports = frontends.map(({ protocol, port }) => `${protocol}/${port}`).join()
+      return `${name} ${marks.epoch} ${ports} ${targets.map(({ node }) => node).join()}`
+    }),
+  )
+const of = (story: readonly RecordedEvent[], type: string) =>
+  story.filter((said) => said.type === type).map(({ data }) => data)
+
+describe('a driver whose provider gives the address', () => {
+  test('is told nothing before the allocator let it through, and then asks for an address', async () => {
+    const world = await open()
+    await world.say(requested(intentOf({ requestedAddress: '192.0.2.7' as never }), octavia))
+    await world.settle()
+    expect(await world.told()).toEqual([])
+    await world.say(granted())
+    await world.pass(5)
+    const [desired] = world.clouds[0].memory.provider.world()
+    expect(desired).toMatchObject({
+      frontends: [{ ip: '0.0.0.0', protocol: 'TCP', port: 80, nodePort: 30_080 }],
+      requestedAddress: '192.0.2.7',
+    })
+    const [programmed] = of(await world.story(), 'ResourceProgrammed')
+    expect(programmed).toMatchObject({
+      ingress: [{ hostname: expect.stringMatching(/cloud\.example$/) as string }],
+    })
+  })
+
+  test('works by itself: the operation is recorded once, and asked about by whoever comes next', async () => {
+    const world = await open()
+    world.clouds[0].takes(20_000)
+    await world.say(requested(intentOf(), octavia), granted())
+    await world.pass(4)
+    world.crash()
+    const before = world.calls()
+    await world.pass(4)
+    expect(await world.told()).toEqual(['ResourceIntended', 'OperationStarted'])
+    const [started] = of(await world.story(), 'OperationStarted')
+    expect(started).toMatchObject({ epoch: 1, generation: 1, what: /^apply octavia-/ as never })
+    // Each pass polls; after the crash the story is read once, with the facts of the cluster.
+    expect(world.calls() - before).toBeLessThanOrEqual(4 + 3 + 6)
+    await world.pass(20)
+    expect(await world.told()).toEqual([
+      'ResourceIntended',
+      'OperationStarted',
+      'ResourceProgrammed',
+    ])
+  })
+
+  test('is told of after ten minutes, once, and waited for all the same', async () => {
+    const world = await open()
+    world.clouds[0].takes(700_000)
+    await world.say(requested(intentOf(), octavia), granted())
+    await world.pass(5)
+    world.advance(600_000)
+    await world.pass(20)
+    const [parked] = of(await world.story(), 'ReconcileParked')
+    expect(parked).toMatchObject({ attempts: 0 })
+    expect(JSON.stringify(parked)).toMatch(
+      /the provider has worked on .*apply octavia-.* since 2026-/,
+    )
+    world.advance(100_000)
+    await world.pass(5)
+    expect((await world.told()).slice(2)).toEqual(['ReconcileParked', 'ResourceProgrammed'])
+  })
+})
+
+describe('a move', () => {
+  test('makes the new resource, and ends the old one only when the status shows the new', async () => {
+    const world = await served()
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.pass(10)
+    expect(exists(world)).toEqual(['memory 1 TCP/80 a', 'octavia 2 TCP/80 a'])
+    await world.say(shown(2))
+    await world.pass(5)
+    expect(exists(world)).toEqual(['octavia 2 TCP/80 a'])
+    const story = await world.story()
+    const shownAt = story.findLast(({ type }) => type === 'StatusPublished')
+    expect(of(story, 'ResourceDeleteIntended')).toMatchObject([
+      { epoch: 1, reason: 'moved', evidence: shownAt?.id },
+    ])
+    expect(of(story, 'ResourceAbsent')).toMatchObject([{ epoch: 1, confirmedBy: ['memory'] }])
+  })
+
+  test('lets the old one follow nodes and wishes while the new one takes its time', async () => {
+    const world = await served()
+    world.clouds[0].takes(60_000)
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.pass(3)
+    await world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' })
+    await world.pass(5)
+    expect(exists(world)).toContain('memory 1 TCP/80 a,b')
+    await world.say(changed(intentOf({ sourceRanges: ['10.0.0.0/8'] as never })))
+    await world.pass(3)
+    expect(world.driver.provider.world()[0]?.sourceRanges).toEqual(['10.0.0.0/8'])
+  })
+
+  test('that the new driver refuses leaves the old one serving, and says why, once', async () => {
+    const dns = { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30_053 }
+    const world = await open()
+    await world.say(requested(intentOf({ ports: [dns] as never })), allocated('UDP/53'))
+    await world.settle()
+    await world.say(shown(1), movedTo('aws-nlb'), granted('UDP/53'))
+    await world.pass(60)
+    expect(exists(world)).toEqual(['memory 1 UDP/53 a'])
+    expect(of(await world.story(), 'ResourceRefused')).toMatchObject([
+      { driver: 'aws-nlb', capability: 'protocols' },
+    ])
+    await world.seeNodes({ b: '127.0.0.12' })
+    await world.pass(45)
+    expect(exists(world)).toEqual(['memory 1 UDP/53 b'])
+  })
+
+  test('goes on while the provider that is left cannot be reached', async () => {
+    const world = await served()
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' })
+    world.driver.meet(Array.from({ length: 200 }, () => 'fails' as const))
+    await world.pass(12)
+    expect(exists(world)).toContain('octavia 2 TCP/80 a,b')
+    await world.say(shown(2))
+    await world.pass(12)
+    expect(of(await world.story(), 'ResourceAbsent')).toEqual([])
+    world.driver.meet([])
+    await world.pass(30)
+    expect(exists(world)).toEqual(['octavia 2 TCP/80 a,b'])
+  })
+
+  test('there and back makes a third incarnation, and ends the others', async () => {
+    const world = await served()
+    world.clouds[0].takes(60_000)
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.pass(3)
+    await world.say(movedTo('memory', 'octavia'), allocated())
+    await world.pass(10)
+    expect(exists(world)).toContain('memory 3 TCP/80 a')
+    await world.say(shown(3))
+    await world.pass(90)
+    expect(exists(world)).toEqual(['memory 3 TCP/80 a'])
+    expect(of(await world.story(), 'ResourceDrifted')).toEqual([])
+    const ends = of(await world.story(), 'ResourceAbsent')
+    expect(ends).toHaveLength(2)
+  })
+
+  test('before anything was made leaves a word in the log, so that nobody makes it late', async () => {
+    const world = await open()
+    await world.say(requested(), movedTo('octavia'), granted())
+    await world.pass(5)
+    expect(of(await world.story(), 'ResourceAbsent')).toMatchObject([
+      { epoch: 1, confirmedBy: ['log'] },
+    ])
+    expect(exists(world)).toEqual(['octavia 2 TCP/80 a'])
+  })
+
+  test.for([0, 1, 3, 8])(
+    'that is deleted %d seconds later removes both, the newest last',
+    async (at) => {
+      const world = await served()
+      await world.say(movedTo('octavia'), granted('TCP/80'))
+      await world.pass(at)
+      await world.say(releaseRequested)
+      await world.pass(30)
+      expect(exists(world)).toEqual([])
+      const ends = of(await world.story(), 'ResourceAbsent')
+      expect(ends).toMatchObject([{ epoch: 1 }, { epoch: at === 0 ? 0 : 2 }])
+      await world.say(frontendsReleased)
+      await world.pass(3)
+      expect(of(await world.story(), 'ResourceAbsent')).toHaveLength(2)
+    },
+  )
+})
+
+/** Each chapter is said, and then time passes; the world is looked at after each. */
+const chapters: readonly ((world: World) => Promise<void>)[] = [
+  (world) => world.say(requested(), allocated()),
+  (world) => world.say(shown(1)),
+  (world) => world.say(movedTo('octavia'), granted('TCP/80')),
+  (world) => world.say(shown(2)),
+  (world) => world.say(granted()),
+  (world) => world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' }),
+  (world) => world.say(movedTo('aws-nlb', 'octavia'), granted()),
+  (world) => world.say(shown(3)),
+  (world) => world.say(movedTo('memory', 'aws-nlb'), allocated()),
+  (world) => world.say(releaseRequested),
+  (world) => world.say(frontendsReleased),
+]
+
+const live = async (fault?: Fault) => {
+  const world = await open(fault)
+  const shapes: unknown[] = []
+  for (const chapter of chapters) {
+    await chapter(world)
+    // Long enough for every wait, and for a routine look, which is what finds new nodes here.
+    await world.pass(45)
+    shapes.push(exists(world))
+  }
+  return { world, shapes, story: await world.story() }
+}
+
+const expectPromises = (story: readonly RecordedEvent[]): void => {
+  const ends = of(story, 'ResourceAbsent') as { epoch: number }[]
+  expect(ends.map(({ epoch }) => epoch).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4])
+  expect(ends.at(-1)?.epoch, 'the newest is the last').toBe(4)
+  const tokens = of(story, 'OperationStarted').map((data) => (data as { token: string }).token)
+  expect(new Set(tokens).size, 'no operation is told of twice').toBe(tokens.length)
+  story.forEach((said, at) => {
+    if (said.type !== 'ResourceDeleteIntended' || said.data.reason !== 'moved') return
+    const before = story.slice(0, at)
+    const next = said.data.epoch + 1
+    const isShown = before.some(
+      (each) => each.type === 'StatusPublished' && each.data.epoch === next,
+    )
+    expect(isShown, `epoch ${said.data.epoch} is ended once ${next} is shown`).toBe(true)
+  })
+}
+
+const shards = 8
+
+test('a life over three drivers, without a fault', async () => {
+  const { world, shapes, story } = await live()
+  expect(shapes).toEqual([
+    ['memory 1 TCP/80 a'],
+    ['memory 1 TCP/80 a'],
+    ['memory 1 TCP/80 a', 'octavia 2 TCP/80 a'],
+    ['octavia 2 TCP/80 a'],
+    ['octavia 2 TCP/80 a'],
+    ['octavia 2 TCP/80 a,b'],
+    ['octavia 2 TCP/80 a,b', 'aws-nlb 3 TCP/80 a,b'],
+    ['aws-nlb 3 TCP/80 a,b'],
+    ['memory 4 TCP/80 a,b', 'aws-nlb 3 TCP/80 a,b'],
+    [],
+    [],
+  ])
+  expectPromises(story)
+  expect(world.calls(), 'each of them is failed below').toBeGreaterThan(100)
+})
+
+test.for(Array.from({ length: shards }, (_, shard) => shard))(
+  'a life over three drivers with a crash before or after any one call ends the same, part %d',
+  async (shard) => {
+    const clean = await live()
+    for (let at = 1 + shard; at <= clean.world.calls(); at += shards) {
+      for (const when of ['before', 'after'] as const) {
+        const run = await live({ at, when })
+        expect(run.shapes, `crash ${when} call ${at}`).toEqual(clean.shapes)
+        expectPromises(run.story)
+      }
+    }
+  },
+)

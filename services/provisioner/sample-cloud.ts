@@ -1,0 +1,56 @@
+// A cloud for tests: it gives its own names, works on each order for a while by itself, and answers with a
+// token that tells how that stands.
+import type { InstallationId } from '@weir/contract'
+import {
+  createMemoryDriver,
+  memoryCapabilities,
+  type Driver,
+  type MemoryDriver,
+} from '@weir/drivers'
+import type { Clock } from '@weir/kernel'
+
+export interface SampleCloud {
+  readonly driver: Driver
+  readonly memory: MemoryDriver
+  /** How long orders take from now on. */
+  takes(ms: number): void
+}
+
+export const createSampleCloud = (options: {
+  readonly name: string
+  readonly installation: InstallationId
+  readonly clock: Clock
+  readonly protocols?: readonly ('TCP' | 'UDP')[]
+}): SampleCloud => {
+  const { name, installation, clock, protocols = ['TCP', 'UDP'] } = options
+  const capabilities = { ...memoryCapabilities, protocols, addresses: 'provider' } as const
+  const memory = createMemoryDriver({ name, installation, capabilities, slow: true })
+  let durationMs = 2500
+  let readyAt = -Infinity
+  const work = (): void => {
+    if (clock.now() >= readyAt) memory.provider.settle()
+  }
+  const driver: Driver = {
+    ...memory,
+    observe: async (marks) => {
+      work()
+      const seen = await memory.observe(marks)
+      if (seen.status !== 'present') return seen
+      const ingress = [{ hostname: `${marks.key}-${marks.epoch}.cloud.example` }]
+      return { ...seen, ingress }
+    },
+    execute: async (step) => {
+      const outcome = await memory.execute(step)
+      if (outcome.status !== 'pending') return outcome
+      readyAt = clock.now() + durationMs
+      return { ...outcome, token: `${name}-${readyAt}` }
+    },
+    poll: async (token) => {
+      work()
+      await Promise.resolve()
+      const at = Number(token.slice(name.length + 1))
+      return clock.now() < at ? { status: 'pending', lookAgainMs: 1000, token } : { status: 'done' }
+    },
+  }
+  return { driver, memory, takes: (ms) => (durationMs = ms) }
+}
