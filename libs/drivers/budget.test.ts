@@ -89,3 +89,134 @@ describe('the rate', () => {
     expect(granted[0]).toBeGreaterThan(20 * 60 * 0.95)
   })
 })
+
+describe('tenants', () => {
+  test('that ask a hundred times as often get no more than their share', () => {
+    const { granted } = play({ perSecond: 20, burst: 10 }, [
+      ['greedy', { calls: 100, everyMs: 1 }],
+      ['modest', { calls: 1 }],
+      ['other', { calls: 1 }],
+    ])
+    const [greedy = 0, modest = 0, other = 0] = granted
+    expect(greedy / modest).toBeLessThan(1.1)
+    expect(modest / other).toBeGreaterThan(0.95)
+    expect(modest / other).toBeLessThan(1.05)
+  })
+
+  test.for([1, 2, 3, 4, 5, 6, 7, 8])(
+    'whoever they are, have equal shares while they wait, and none starves (seed %i)',
+    (seed) => {
+      const random = randomOf(seed)
+      const rate = { perSecond: 10 + random(90), burst: 1 + random(20) }
+      const tenants = Array.from({ length: 2 + random(8) }, (_, index) => {
+        const greedy = random(2) === 0
+        return [`t${index}`, { calls: 1 + random(30), ...(greedy ? { everyMs: 5 } : {}) }] as const
+      })
+      const { granted, perMs, players } = play(rate, tenants, 30_000)
+      const all = granted.reduce((sum, count) => sum + count, 0)
+      const fair = all / granted.length
+      expect(mostIn(perMs, 1000)).toBeLessThanOrEqual(rate.burst + rate.perSecond + 1e-6)
+      for (const [index, count] of granted.entries()) {
+        expect(count, JSON.stringify({ rate, tenants, granted, index })).toBeGreaterThan(0.7 * fair)
+        expect(count, JSON.stringify({ rate, tenants, granted, index })).toBeLessThan(1.4 * fair)
+      }
+      // With one call outstanding, a turn of everybody is the longest wait.
+      const turnMs = (tenants.length * 1000) / rate.perSecond
+      for (const [index, [, { calls }]] of tenants.entries()) {
+        if (calls === 1) expect(players[index]?.longestWait()).toBeLessThan(3 * turnMs + 2000)
+      }
+    },
+  )
+
+  test('that were away saved nothing up', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 1 })
+    const grants = { a: 0, b: 0 }
+    const ask = (tenant: 'a' | 'b') => {
+      if (budget.ask(tenant, 'write').granted) grants[tenant] += 1
+    }
+    for (let ms = 0; ms < 20_000; ms += 1, advance(1)) ask('a')
+    grants.a = 0
+    for (let ms = 0; ms < 20_000; ms += 1, advance(1))
+      for (const one of ['b', 'a'] as const) ask(one)
+    expect(Math.abs(grants.a - grants.b)).toBeLessThanOrEqual(2)
+  })
+
+  test('that never come back hold others up for the grace and no longer', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 1 })
+    expect(budget.ask('a', 'write')).toEqual({ granted: true })
+    const denied = budget.ask('lost', 'write')
+    if (denied.granted) throw new Error('the bucket is empty')
+    advance(denied.retryMs)
+    expect(budget.ask('a', 'write').granted).toBe(false)
+    advance(2000)
+    expect(budget.ask('a', 'write')).toEqual({ granted: true })
+  })
+
+  test('are told different times for many calls, each with a token then', () => {
+    const { budget, advance, clock } = createWorld({ perSecond: 10, burst: 1 })
+    budget.ask('a', 'write')
+    const told = Array.from({ length: 20 }, () => {
+      const grant = budget.ask('a', 'write')
+      return grant.granted ? 0 : clock.now() + grant.retryMs
+    })
+    expect(new Set(told).size).toBe(20)
+    for (const at of told) {
+      advance(at - clock.now())
+      expect(budget.ask('a', 'write')).toEqual({ granted: true })
+    }
+  })
+})
+
+describe('a budget', () => {
+  test('grants nothing while the provider throttles, and then what its rate allows', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 5 })
+    budget.hold('write', 3000)
+    expect(budget.ask('a', 'write')).toEqual({ granted: false, retryMs: 3100 })
+    expect(budget.ask('a', 'read')).toEqual({ granted: true })
+    advance(2999)
+    expect(budget.ask('a', 'write').granted).toBe(false)
+    advance(101)
+    expect(budget.ask('a', 'write')).toEqual({ granted: true })
+    expect(budget.ask('a', 'write').granted).toBe(false)
+  })
+
+  test('is neither filled nor locked by a clock that is set back', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 1 })
+    budget.hold('write', 1000)
+    budget.ask('lost', 'write')
+    advance(-3_600_000)
+    expect(budget.ask('a', 'write').granted).toBe(false)
+    advance(1100)
+    expect(budget.ask('a', 'write')).toEqual({ granted: true })
+    expect(budget.ask('a', 'write').granted).toBe(false)
+  })
+
+  test('is one for each account', () => {
+    const { clock } = createWorld({ perSecond: 1, burst: 1 })
+    const one = { perSecond: 1, burst: 1 }
+    const budgetOf = createBudgets({ clock, read: one, write: one })
+    expect(budgetOf('x')).toBe(budgetOf('x'))
+    expect(budgetOf('x').ask('a', 'write').granted).toBe(true)
+    expect(budgetOf('x').ask('b', 'write').granted).toBe(false)
+    expect(budgetOf('y').ask('a', 'write').granted).toBe(true)
+  })
+
+  test('fails a read that it does not grant, with the time to come back', () => {
+    const { clock } = createWorld({ perSecond: 1, burst: 1 })
+    const one = { perSecond: 1, burst: 1 }
+    const budget = createBudget({ clock, read: one, write: one })
+    requireGrant(budget, 'a', 'read')
+    expect(() => requireGrant(budget, 'a', 'read')).toThrow(
+      expect.objectContaining({ retry: { afterMs: 1000 } }),
+    )
+  })
+})
+
+/** Whole numbers below `below`, by a linear congruential generator (Numerical Recipes). */
+const randomOf = (seed: number) => {
+  let state = seed
+  return (below: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
