@@ -52,7 +52,7 @@ afterEach(async () => {
 const startEdge = async (
   on: Bus | undefined,
   given?: OrderJournal,
-  times: { readonly tombstoneMs?: number; readonly lookAgainMs?: number } = {},
+  times: Partial<Record<'tombstoneMs' | 'lookAgainMs' | 'portsMs', number>> = {},
 ): Promise<Opened> => {
   const life = new AbortController()
   const ports = { clock: systemClock, ids: systemIds, log: silentLogger }
@@ -164,6 +164,99 @@ test('the heartbeat tells everything that the edge holds', async () => {
   )
   await order(removeOrder(desired))
   await holds(async () => expect((await beat())?.resources).toEqual([]))
+})
+
+const never = { portsMs: 600_000 }
+/** A node whose health port is there before its node port. */
+const lateNode = async () => {
+  const ip = address()
+  const health = await listenHealth(ip, healthPort)
+  opened.push(health)
+  const open = async (nodePort = 30_080): Promise<Opened> => {
+    const port = await listenTcp(ip, nodePort, (socket) => void socket.end('late'))
+    opened.push({ close: () => port.close().catch(() => undefined) })
+    return port
+  }
+  return { node: { ip, health }, open }
+}
+const inForce = (generation: number) =>
+  eventually(async () => {
+    const last = await bus.last('EDGE', edgeHeartbeatSubject(fleet, edge))
+    return last?.body.includes(`"generation":${generation}`)
+  })
+
+test('serving is said when a node port answers, and the order is in force before', async () => {
+  await startEdge(bus, undefined, never)
+  const [mute, late] = [await lateNode(), await lateNode()]
+  const { desired, at } = web([mute.node, late.node])
+  await order(serveOrder(desired))
+  await inForce(1)
+  expect(await reportOf(desired)).toBeUndefined()
+  await late.open()
+  await reported(desired, { state: 'serving', generation: 1 })
+  expect(await askTcp(at)).toBe('late')
+})
+
+test('an order that changes node ports waits for the new ones, any other is said at once', async () => {
+  await startEdge(bus, undefined, never)
+  const late = await lateNode()
+  const port = await late.open()
+  const { desired } = web([late.node])
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving', generation: 1 })
+  await port.close()
+  await order(serveOrder(again(desired, { generation: 2 })))
+  await reported(desired, { state: 'serving', generation: 2 })
+  const frontends = desired.frontends.map((frontend) => ({
+    ...frontend,
+    nodePort: 30_081 as never,
+  }))
+  await order(serveOrder(again(desired, { generation: 3, frontends })))
+  await inForce(3)
+  expect(await reportOf(desired)).toMatchObject({ generation: 2 })
+  await late.open(30_081)
+  await reported(desired, { state: 'serving', generation: 3 })
+})
+
+test('a node port that never answers is waited for once, however fast orders follow', async () => {
+  await startEdge(bus, undefined, { portsMs: 500 })
+  const { desired } = web([(await lateNode()).node])
+  const stop = new AbortController()
+  const follow = async (): Promise<void> => {
+    for (let generation = 1; !stop.signal.aborted; generation += 1) {
+      await order(serveOrder(again(desired, { generation })))
+      await systemClock.sleep(50, stop.signal)
+    }
+  }
+  const following = follow()
+  await reported(desired, { state: 'serving' })
+  stop.abort()
+  await following
+})
+
+test.each([
+  ['has no node to ask', 'TCP', false],
+  ['has UDP alone', 'UDP', true],
+])('a Service that %s is said to be served at once', async (_why, protocol, hasNode) => {
+  await startEdge(bus, undefined, never)
+  const nodes = hasNode ? [(await lateNode()).node] : []
+  const frontends = [{ ip: address(), protocol, port: 8080, nodePort: 30_080 }]
+  const desired = desiredOf({ targets: web(nodes).desired.targets, frontends })
+  await order(serveOrder(desired))
+  await reported(desired, { state: 'serving' })
+})
+
+test('what was served before a restart is said at once', async () => {
+  const before = await startEdge(bus)
+  const late = await lateNode()
+  const port = await late.open()
+  const { desired } = web([late.node])
+  await order(serveOrder(desired))
+  const { at } = await reported(desired, { state: 'serving' })
+  await before.close()
+  await port.close()
+  await startEdge(bus, undefined, never)
+  await eventually(async () => (await reportOf(desired))?.at !== at)
 })
 
 test('a lesser version is not obeyed, not even after a restart', async () => {

@@ -16,6 +16,7 @@ import { compareVersions, decide, generationOf, marksOf } from './domain/decide.
 import type { NodeHealth } from './domain/health.ts'
 import type { Probe } from './health/ask-node.ts'
 import { createProber } from './health/prober.ts'
+import { createWaitingRoom } from './health/waiting-room.ts'
 import { reportOf, sameContent } from './holding.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { createResources } from './resources.ts'
@@ -46,6 +47,8 @@ export interface EdgeAgentOptions {
   readonly probeIntervalMs?: number
   readonly probeTimeoutMs?: number
   readonly lookAgainMs?: number
+  /** The longest wait for new node ports before a resource is said to be served. */
+  readonly portsMs?: number
   /** How long a tombstone is remembered after it was obeyed. */
   readonly tombstoneMs?: number
   /** Runs work in a span that continues the order's trace. */
@@ -60,6 +63,7 @@ export interface EdgeAgentOptions {
 const healthReportMs = 200
 /** The bus may have lost an order or a report, so both are gone through again this often. */
 const lookAgainDefaultMs = 30_000
+const portsDefaultMs = 2_000
 const pageSize = 256
 
 export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
@@ -81,6 +85,8 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const resources = createResources({
     plane,
     prober,
+    waitingRoom: createWaitingRoom({ clock, ids, signal }),
+    portsMs: options.portsMs ?? portsDefaultMs,
     journal,
     clock,
     ids,

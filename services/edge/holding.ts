@@ -21,8 +21,11 @@ export type Disk =
 /** The order obeyed for one resource, and what came of it. */
 export interface Holding {
   readonly order: EdgeOrder
-  /** When it was taken up by this process, in milliseconds since the Unix epoch. */
-  readonly since: number
+  /**
+   * When it was taken up by this process, in milliseconds since the Unix epoch; when the first was of those
+   * that wait for their node ports.
+   */
+  since: number
   /** `desiredHash` of what is served, empty after a tombstone. */
   readonly hash: string
   /** Undefined until the data plane has answered. */
@@ -32,6 +35,8 @@ export interface Holding {
   targets: readonly WeightedTarget[]
   /** Refusals in a row. */
   attempts: number
+  /** Whether its node ports answer, or were waited for long enough. */
+  reached: boolean
 }
 
 export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Holding => ({
@@ -42,6 +47,7 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
   disk,
   targets: [],
   attempts: 0,
+  reached: false,
 })
 
 /** Whether two orders of one version say the same. */
@@ -71,12 +77,15 @@ export interface ReportContext {
 /**
  * The report of one resource; undefined while there is nothing to say. `serving` and `absent` promise
  * that a restart of this edge ends in the same state, so an order that is not on disk is `refused`.
+ * `serving` is not said before the node ports had their time to open.
  */
 export const reportOf = (holding: Holding, context: ReportContext): EdgeReport | undefined => {
   const { order, outcome, disk } = holding
   if (!outcome || disk.status === 'pending') return undefined
   const refusal = outcome.status === 'refused' ? outcome.problem : null
   const problem = disk.status === 'failed' ? disk.problem : refusal
+  const state = problem === null ? outcome.status : 'refused'
+  if (state === 'serving' && !holding.reached) return undefined
   const { fleet, edge, healthOf } = context
   const targets = order.order === 'serve' ? order.desired.targets : []
   return {
@@ -85,7 +94,7 @@ export const reportOf = (holding: Holding, context: ReportContext): EdgeReport |
     key: marksOf(order).key,
     marks: marksOf(order),
     generation: generationOf(order),
-    state: problem === null ? outcome.status : 'refused',
+    state,
     problem: problem && problem.slice(0, 500),
     hash: holding.hash,
     targets: targets.map((target): TargetHealth => {

@@ -2,8 +2,10 @@ import type { EdgeOrder, ResourceKey } from '@weir/contract'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
+import { newPorts } from './domain/new-ports.ts'
 import { usableTargets } from './domain/usable-targets.ts'
 import type { Prober } from './health/prober.ts'
+import type { WaitingRoom } from './health/waiting-room.ts'
 import { createHolding, probeOf, probesOf, type Disk, type Holding } from './holding.ts'
 import type { OrderJournal } from './state/order-journal.ts'
 
@@ -26,19 +28,22 @@ export interface Resources {
 export interface ResourcesOptions {
   readonly plane: DataPlane
   readonly prober: Prober
+  readonly waitingRoom: WaitingRoom
+  /** The longest wait for new node ports, over all orders that come meanwhile. */
+  readonly portsMs: number
   readonly journal: OrderJournal
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
   readonly signal: AbortSignal
-  /** What came of a resource changed by itself, such as a port that got free. */
+  /** What can be said of a resource changed by itself, such as a port that got free. */
   readonly onChange: (key: ResourceKey) => void
 }
 
 const retryRule = { minMs: 100, maxMs: 10_000 }
 
 export const createResources = (options: ResourcesOptions): Resources => {
-  const { plane, prober, journal, clock, ids, log, signal, onChange } = options
+  const { plane, prober, waitingRoom, journal, clock, ids, log, signal, onChange } = options
   const holdings = new Map<ResourceKey, Holding>()
   let saving = false
 
@@ -101,6 +106,25 @@ export const createResources = (options: ResourcesOptions): Resources => {
     return [key, holding]
   }
 
+  /** Beside everything else: an order is in force at once, and only the word of it waits. */
+  const waitForPorts = async (key: ResourceKey, holding: Holding, before: Holding | undefined) => {
+    const ports = newPorts(holding.order, before?.reached === true ? before.order : undefined)
+    if (ports.length === 0 || holding.targets.length === 0) {
+      holding.reached = true
+      return
+    }
+    // Orders that follow fast must not put it off again and again.
+    if (before?.reached === false) holding.since = before.since
+    await waitingRoom.answered({
+      ports,
+      targets: () => holding.targets,
+      isWanted: () => isCurrent(key, holding),
+      until: holding.since + options.portsMs,
+    })
+    holding.reached = true
+    if (isCurrent(key, holding)) onChange(key)
+  }
+
   const save = async (orders: readonly EdgeOrder[]): Promise<void> => {
     try {
       await journal.record(orders)
@@ -138,12 +162,19 @@ export const createResources = (options: ResourcesOptions): Resources => {
     holdings,
     restore: async () => {
       const held = [...journal.orders.values()].map((order) => hold(order, { status: 'saved' }))
+      // It was said before the restart, when it was true.
+      for (const [, holding] of held) holding.reached = true
       await Promise.all(held.map(([key, holding]) => apply(key, holding)))
     },
     obey: async (orders) => {
       const began = clock.now()
       // Nothing is reported before the journal has answered: a report would promise what it says.
-      const held = orders.map((order) => hold(order, { status: 'pending' }))
+      const held = orders.map((order) => {
+        const before = holdings.get(marksOf(order).key)
+        const [key, holding] = hold(order, { status: 'pending' })
+        void waitForPorts(key, holding, before)
+        return [key, holding] as const
+      })
       await Promise.all([save(orders), ...held.map(([key, holding]) => apply(key, holding))])
       for (const [key, { order, outcome }] of held) {
         const generation = generationOf(order)
