@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { explore } from './explore.ts'
+import { findPlanted } from './planted/planted.ts'
 import { commitNow, replay } from './replay.ts'
 
 const usage = `npm run sim -- [--seconds 60 | --hours N]   as many seeds as fit
@@ -23,6 +24,8 @@ const main = async (): Promise<number> => {
       strict: { type: 'boolean' },
       from: { type: 'string' },
       schedules: { type: 'string' },
+      planted: { type: 'boolean' },
+      name: { type: 'string' },
       help: { type: 'boolean' },
     },
   })
@@ -30,6 +33,7 @@ const main = async (): Promise<number> => {
     tell(usage)
     return 0
   }
+  if (values.planted === true) return (await findPlanted(values.name, tell)) ? 0 : 1
   if (values.seed !== undefined) {
     const now = commitNow()
     if (values.commit !== undefined && values.commit !== now) {

@@ -22,8 +22,8 @@ import type { Asked, Cloud, CloudAnswer, CloudThing } from './cloud.ts'
 /** What the driver reads into an observation: everything under the resource's key. */
 type View = readonly CloudThing[]
 
-type CloudCall =
-  | { readonly call: 'create'; readonly desired: DesiredResource }
+export type CloudCall =
+  | { readonly call: 'create'; readonly desired: DesiredResource; readonly name?: string }
   | { readonly call: 'update'; readonly ref: string; readonly desired: DesiredResource }
   | { readonly call: 'delete'; readonly ref: string }
 
@@ -86,11 +86,15 @@ export const createCloudDriver = (
       signal.addEventListener('abort', stop, { once: true })
     },
   }
-  return Object.assign(driver, {
+  return driver
+}
+
+/** For callers that give whole orders and leave the steps to the driver. */
+export const withApply = (driver: Driver): Driver =>
+  Object.assign(driver, {
     apply: (desired: DesiredResource) => serve(driver, desired),
     remove: (marks: OwnershipMarks) => remove(driver, marks),
   })
-}
 
 const pageSize = 3
 const notOurs: Outcome = {
@@ -188,7 +192,10 @@ const deleting = (thing: CloudThing, order: Order): readonly Step[] => {
 const take = (cloud: Cloud, call: CloudCall, asked: Asked): CloudAnswer => {
   switch (call.call) {
     case 'create':
-      return cloud.create(call.desired, asked)
+      return cloud.create(call.desired, {
+        ...asked,
+        ...(call.name === undefined ? {} : { name: call.name }),
+      })
     case 'update':
       return cloud.update(call.ref, call.desired, asked)
     case 'delete':

@@ -43,6 +43,8 @@ export interface Cloud {
 export interface Asked {
   readonly by: string
   readonly at: number
+  /** The thing's name; derived from the marks when absent. */
+  readonly name?: string
 }
 
 export interface CloudPorts {
@@ -77,10 +79,9 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     if (marks !== null) for (const listener of listeners) listener(marks)
   }
   const note = (act: ProviderAct['act'], thing: CloudThing, asked: Asked): void => {
-    if (thing.marks === null || thing.desired === null) return
-    const { tenant, service, key, epoch } = thing.marks
-    const { generation } = thing.desired
-    const place = { tenant, service, key, epoch, generation, ref: thing.ref }
+    const { tenant = '', service = '', key = '', epoch = 0, installation = '' } = thing.marks ?? {}
+    const generation = thing.desired?.generation ?? 0
+    const place = { installation, tenant, service, key, epoch, generation, ref: thing.ref }
     onAct({ driver, act, ...place, by: asked.by, askedAt: asked.at })
   }
   /** What was begun comes to its end by itself. */
@@ -99,7 +100,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     name: driver,
     create: (desired, asked) => {
       if (faults.strikes('provider throttle')) return { status: 'throttled' }
-      const name = `weir-${desired.marks.key}-${desired.marks.epoch}`
+      const name = asked.name ?? `weir-${desired.marks.key}-${desired.marks.epoch}`
       const there = [...things.values()].find((each) => each.name === name)
       if (there !== undefined) return { status: 'exists', ref: there.ref }
       made += 1

@@ -20,8 +20,6 @@ export interface Machine {
   readonly pace: Pace
   /** A loop of the process ended with an error: an invariant of its own is broken. */
   readonly onBroken: (error: unknown) => void
-  /** What this process does otherwise, for a run with a planted bug. */
-  readonly plants: Plants
 }
 
 /** How often things are looked at: configuration in production, drawn by the seed here. */
@@ -36,13 +34,18 @@ export interface Pace {
   readonly gcGraceMs: number
 }
 
-/** Functions of the services that a planted bug wraps; each gives back what it is given otherwise. */
+/** Where a planted bug sits. */
+export interface Place {
+  readonly service: ServiceName
+  readonly actor: Actor
+}
+
+/** Ports of processes that a planted bug wraps; nothing of this is in the product. */
 export interface Plants {
-  readonly store?: (store: Store, service: ServiceName) => Store
-  readonly bus?: (bus: Bus, service: ServiceName) => Bus
-  readonly driver?: (driver: Driver, service: ServiceName) => Driver
-  readonly connection?: (connection: KubeConnection) => KubeConnection
-  readonly clock?: (clock: Clock, service: ServiceName) => Clock
+  readonly store?: (store: Store, at: Place) => Store
+  readonly bus?: (bus: Bus, at: Place) => Bus
+  readonly driver?: (driver: Driver, at: Place) => Driver
+  readonly connection?: (connection: KubeConnection, at: Place) => KubeConnection
 }
 
 export const serviceNames = ['watcher', 'allocator', 'provisioner', 'gc'] as const

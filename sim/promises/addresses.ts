@@ -29,6 +29,7 @@ export const createAddressCheck = (world: World, oracle: Oracle) => {
     const had = new Set(before?.leases.map(({ ip }) => ip) ?? [])
     if (before !== undefined) letGo(before, ips, at)
     checkHolders(oracle, event)
+    checkAsked(oracle, event)
     for (const ip of ips) {
       if (had.has(ip)) continue
       checkRest(resting.get(ip), { uid, ip, at })
@@ -36,6 +37,18 @@ export const createAddressCheck = (world: World, oracle: Oracle) => {
       checkShown(oracle, { uid, ip })
     }
   }
+}
+
+/** P5: only what users ask for in the spec is a request; what a status shows never is. */
+const checkAsked = (
+  { services }: Oracle,
+  event: Extract<RecordedEvent, { type: 'FrontendsAllocated' }>,
+): void => {
+  if (event.data.choice !== 'requested') return
+  const uid = event.correlationid
+  const asked = services.get(uid)?.asked
+  const ip = event.data.leases.map((lease) => lease.ip).find((each) => asked?.has(each) === false)
+  if (ip !== undefined) throw new Violation('P5', `${ip} is given to ${uid}, which never asked`)
 }
 
 const checkHolders = (

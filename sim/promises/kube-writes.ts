@@ -9,18 +9,19 @@ import { Violation } from './violation.ts'
 export const checkKubeWrite = (world: World, oracle: Oracle, write: KubeWrite): void => {
   const { by, patch, before, after } = write
   if (patch.metadata.uid === undefined) throw new Violation('P5', `${by} wrote without a UID`)
-  if ((patch.status?.loadBalancer?.ingress ?? []).length > 0) checkStatus(oracle, write)
+  if ((patch.status?.loadBalancer?.ingress ?? []).length > 0) checkStatus(world, oracle, write)
   if (holdsOurs(before) && !holdsOurs(after)) checkLetGo(world, oracle, write)
 }
 
 /** P5: the address shown is this Service's own, and a provider confirmed it. */
-const checkStatus = ({ stories }: Oracle, { by, after, patch }: KubeWrite): void => {
+const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void => {
+  const { by, after, patch } = write
   const { uid } = after.metadata
   const story = stories.get(uid)
   for (const { ip, hostname } of patch.status?.loadBalancer?.ingress ?? []) {
     const shown = ip ?? hostname
     const what = `${by} shows ${shown} on ${nameOf(after)} (${uid})`
-    if (ip !== undefined && story?.leases.some((lease) => lease.ip === ip) !== true) {
+    if (ip !== undefined && !isOwn(world, uid, ip)) {
       throw new Violation('P5', `${what}, which it does not hold`)
     }
     const confirmed = [...(story?.resources.values() ?? [])].some(
@@ -30,6 +31,12 @@ const checkStatus = ({ stories }: Oracle, { by, after, patch }: KubeWrite): void
     )
     if (!confirmed) throw new Violation('P5', `${what}, which no provider confirmed`)
   }
+}
+
+/** Held, or let go a moment ago while the provider still serves it, and nobody else's since. */
+const isOwn = (world: World, uid: string, ip: string): boolean => {
+  const row = world.claims().find(({ key }) => key === ip)
+  return row !== undefined && (row.holder ?? row.lastHolder) === uid
 }
 
 /** P6: the finalizer goes after the absence of everything ever intended, and it is true. */

@@ -3,7 +3,7 @@
 import { isRefusal, type RecordedEvent } from '@weir/contract'
 import type { Service } from '../kube/object.ts'
 import { holdsOurs, type TrueService } from '../truth/services.ts'
-import type { World } from '../world/world.ts'
+import { installation, type World } from '../world/world.ts'
 import type { Oracle } from './safety.ts'
 import { Violation, type PromiseName } from './violation.ts'
 
@@ -78,6 +78,10 @@ const refusalProblem = (
   const told = annotations?.['weir.dev/reason'] ?? ''
   if (!told.startsWith(refusal.type)) {
     return stuck('L1', `${name} (${uid}) is refused (${refusal.type}) and shows "${told}"`)
+  }
+  const wish = object.spec.loadBalancerIP ?? ''
+  if (refusal.type.startsWith('Address') && wish === '') {
+    return stuck('L1', `${name} (${uid}) asks for no address and is refused (${refusal.type})`)
   }
   if (refusal.type !== 'PoolExhausted') return undefined
   const free = freeAddresses(world)
@@ -163,7 +167,7 @@ const leftProblem = (oracle: Oracle, { uid, object, cluster }: TrueService): Unk
 /** L2: nothing exists without a reason. */
 const orphanProblem = (world: World, { services }: Oracle): Unkept | undefined => {
   for (const { ref, marks } of world.clouds.flatMap((cloud) => cloud.truth())) {
-    if (marks === null) continue
+    if (marks?.installation !== installation) continue
     if (services.get(marks.service)?.wanted !== true) {
       return stuck('L2', `${ref} is there, and its Service ${marks.service} does not want it`)
     }

@@ -3,7 +3,7 @@ import type { RecordedEvent } from '@weir/contract'
 import { createLogStories, type LogStories, type LogStory } from '../truth/story.ts'
 import type { Entry, ProviderAct } from '../truth/ledger.ts'
 import { createTrueServices, type TrueServices } from '../truth/services.ts'
-import type { World } from '../world/world.ts'
+import { installation, type World } from '../world/world.ts'
 import { createAddressCheck } from './addresses.ts'
 import { checkKubeWrite } from './kube-writes.ts'
 import { Violation } from './violation.ts'
@@ -32,6 +32,7 @@ export const watchSafety = (world: World): Safety => {
     const before = stories.get(event.correlationid)
     checkAddresses(event, before, at)
     stories.take(event)
+    if (event.type === 'ResourceProgrammed') checkConfirmed(world, event)
     if (event.type === 'ResourceAbsent') {
       releasedAt.set(`${event.data.key}/${event.data.epoch}`, at)
     }
@@ -74,6 +75,19 @@ const checkIntegrity = (event: RecordedEvent, versions: Map<string, number>): vo
   throw new Violation('P10', `${stream} has version ${event.streamversion} after ${before}`)
 }
 
+/** P5, where it begins: what is said to be confirmed is there, and is not still being made. */
+const checkConfirmed = (
+  { clouds }: World,
+  { data }: Extract<RecordedEvent, { type: 'ResourceProgrammed' }>,
+): void => {
+  const there = clouds
+    .flatMap((cloud) => cloud.truth())
+    .find(({ marks }) => marks?.key === data.key && marks.epoch === data.epoch)
+  if (there !== undefined && there.state !== 'building') return
+  const state = there?.state ?? 'not there'
+  throw new Violation('P5', `${data.key}/${data.epoch} is said to be programmed, and is ${state}`)
+}
+
 /** P8, where it is decided: a life ends only if the Service truly stopped wanting it since it began. */
 const checkRelease = (story: LogStory, services: TrueServices): void => {
   const truth = services.get(story.uid)
@@ -98,6 +112,9 @@ const checkProvider = (world: World, oracle: Oracle, { act, releasedAt }: Acted)
   const resource = story?.resources.get(act.key)
   const place = `${act.epoch}/${act.generation}`
   const what = `${act.by} ${act.act}s ${act.ref} (${act.key} ${place})`
+  if (act.installation !== installation) {
+    throw new Violation('P8', `${what}, which carries marks of "${act.installation}"`)
+  }
   if (act.act === 'delete') return checkDelete(act, what, story)
   if (resource?.intended.has(place) !== true) {
     throw new Violation('P3', `${what}, which no event intended`)

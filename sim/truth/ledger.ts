@@ -18,6 +18,8 @@ export interface ProviderAct {
   readonly driver: string
   readonly act: 'create' | 'update' | 'delete' | 'gone'
   readonly ref: string
+  /** Whose marks it carries; empty for none. */
+  readonly installation: string
   readonly tenant: string
   readonly service: string
   readonly key: string

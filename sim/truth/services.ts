@@ -15,6 +15,8 @@ export interface TrueService {
   ends: number
   /** Our finalizer was on it at some time. */
   everHeld: boolean
+  /** Addresses that its users asked for at some time. */
+  readonly asked: Set<string>
 }
 
 export interface TrueServices {
@@ -65,10 +67,12 @@ export const createTrueServices = (): TrueServices => {
         wanted: false,
         ends: 0,
         everHeld: false,
+        asked: new Set(),
       }
       services.set(uid, known)
       known.object = entry.change.type === 'DELETED' ? undefined : object
       known.everHeld ||= holdsOurs(object)
+      known.asked.add(object.spec.loadBalancerIP ?? '')
       judge(known)
     },
   }

@@ -1,7 +1,7 @@
 // The processes of the installation: started, killed, paused, started again, each on ports of its own.
 import { driverName } from '@weir/contract'
 import { silentLogger } from '@weir/kernel'
-import { createCloudDriver } from '../cloud/cloud-driver.ts'
+import { createCloudDriver, withApply } from '../cloud/cloud-driver.ts'
 import { hostAllocator } from '../hosts/allocator.ts'
 import { hostGc } from '../hosts/gc.ts'
 import { serviceNames, type Machine, type Plants, type ServiceName } from '../hosts/machine.ts'
@@ -117,33 +117,34 @@ const machineOf = (
   actor: Actor,
 ): Omit<Machine, 'onBroken'> => {
   const { faults, ledger, clusters, clouds, topology } = world
+  const at = { service, actor }
   const plain = storeOf(world.store, actor, faults)
-  const store = plants.store?.(plain, service) ?? plain
+  const store = plants.store?.(plain, at) ?? plain
   const handle = busOf(world.bus.connect(), actor, faults)
   const drivers = clouds.map((cloud) => {
     const driver = createCloudDriver(cloud, { actor, faults, installation })
-    return [driverName.parse(cloud.name), plants.driver?.(driver, service) ?? driver] as const
+    const planted = plants.driver?.(driver, at) ?? driver
+    return [driverName.parse(cloud.name), withApply(planted)] as const
   })
   return {
     actor,
     store,
-    bus: plants.bus?.(handle, service) ?? handle,
-    clock: plants.clock?.(actor.clock, service) ?? actor.clock,
+    bus: plants.bus?.(handle, at) ?? handle,
+    clock: actor.clock,
     ids: actor.ids,
     logger: silentLogger,
     installation,
     drivers: new Map(drivers),
     connect: ({ server }) => {
-      const at = clusters.find(({ cluster }) => cluster.server === server)
-      if (at === undefined) throw new Error(`nobody answers at ${server}`)
-      const connection = connectKube(at.kube, {
+      const own = clusters.find(({ cluster }) => cluster.server === server)
+      if (own === undefined) throw new Error(`nobody answers at ${server}`)
+      const connection = connectKube(own.kube, {
         actor,
         faults,
         onWrite: (write) => ledger.write({ kind: 'kube-write', write }),
       })
-      return plants.connection?.(connection) ?? connection
+      return plants.connection?.(connection, at) ?? connection
     },
     pace: topology.pace,
-    plants,
   }
 }

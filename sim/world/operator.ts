@@ -51,7 +51,11 @@ export const createOperator = (store: Pick<Store, 'log'>): Operator => {
   const atCluster = (id: ClusterId) => ({ stream: streamOf('cluster', id), story: id })
   return {
     poolSize: () => size,
-    createPool: (pool) => sayPool('PoolCreated', pool),
+    createPool: async (pool) => {
+      await sayPool('PoolCreated', pool)
+      const cleanup = { stream: streamOf('cleanup', 'all'), story: 'cleanup' }
+      await say(platformTenant, cleanup, event('CleanupApproved', {}))
+    },
     changePool: (pool) => sayPool('PoolChanged', pool),
     connect: (tenant, cluster) =>
       say(tenant, atCluster(cluster.id), event('ClusterConnected', { cluster })),

@@ -5,6 +5,7 @@ import {
   clusterId,
   driverName,
   installationId,
+  ownershipMarks,
   tenantId,
   type Cluster,
   type TenantId,
@@ -75,6 +76,7 @@ export const createWorld = async (ports: WorldPorts): Promise<World> => {
     clouds: topology.drivers.map((shape) => cloudOf(shape, { scheduler, faults, ledger })),
     clusters: clustersOf(ports),
   }
+  for (const cloud of world.clouds) plantForeign(cloud)
   await operator.createPool(poolOf(topology))
   for (const at of world.clusters) {
     follow(at, ledger)
@@ -121,6 +123,22 @@ const cloudOf = (
     later: (label, ms, run) => scheduler.add({ label, due: scheduler.now() + ms, run }),
     onAct: (act) => ledger.write({ kind: 'provider', act }),
   })
+}
+
+/** What others have in the same account: made by hand, or by another installation of ours. */
+const plantForeign = (cloud: Cloud): void => {
+  const service = '99999999-9999-4999-8999-999999999999'
+  const marks = ownershipMarks.parse({
+    installation: 'another',
+    tenant: 'acme',
+    cluster: service,
+    service,
+    key: `${cloud.name}-${service}`,
+    epoch: 1,
+  })
+  const plain = { desired: null, state: 'active' } as const
+  cloud.plant({ ref: `${cloud.name}-by-hand`, name: 'by-hand', marks: null, ...plain })
+  cloud.plant({ ref: `${cloud.name}-another`, name: 'another', marks, ...plain })
 }
 
 const clustersOf = ({ topology, scheduler, random }: WorldPorts): TenantCluster[] => {

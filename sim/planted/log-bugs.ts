@@ -1,0 +1,163 @@
+// Bugs in how the log and the work beside it are used.
+import type { EventLog, Store, WorkQueue } from '@weir/eventlog'
+import type { Place, ServiceName } from '../hosts/machine.ts'
+import type { PlantedBug } from './bug.ts'
+import { asIfAppended } from './fabricate.ts'
+
+/** Wraps the log of some services. */
+export const inLog =
+  (services: readonly ServiceName[], change: (log: EventLog, at: Place) => Partial<EventLog>) =>
+  (store: Store, at: Place): Store =>
+    services.includes(at.service)
+      ? { ...store, log: { ...store.log, ...change(store.log, at) } }
+      : store
+
+const inWork =
+  (services: readonly ServiceName[], change: (work: WorkQueue, at: Place) => Partial<WorkQueue>) =>
+  (store: Store, at: Place): Store =>
+    services.includes(at.service)
+      ? { ...store, work: { ...store.work, ...change(store.work, at) } }
+      : store
+
+export const logBugs: readonly PlantedBug[] = [
+  {
+    name: 'append ignores the expected version',
+    does: 'a conflict is answered by appending at whatever version the stream has',
+    within: 40,
+    plants: {
+      store: inLog(['allocator', 'provisioner'], (log, { actor }) => ({
+        append: async (request) => {
+          const outcome = await log.append(request)
+          if (outcome.status !== 'conflict') return outcome
+          const events = request.events.map((each) =>
+            each.stream === outcome.stream ? { ...each, expectedVersion: outcome.actual } : each,
+          )
+          const commandId = `${request.commandId}/${actor.ids.uuid()}`
+          return log.append({ ...request, commandId, events })
+        },
+      })),
+    },
+  },
+  {
+    name: 'the provider is called before its intent is recorded',
+    does: 'the provisioner goes on while ResourceIntended is on its way to the log',
+    within: 10,
+    plants: {
+      store: inLog(['provisioner'], (log, { actor }) => ({
+        append: async (request) => {
+          const isIntent = request.events.some(({ event }) => event.type === 'ResourceIntended')
+          if (!isIntent) return log.append(request)
+          void actor.clock.sleep(500).then(() => log.append(request).catch(() => undefined))
+          return { status: 'appended', events: asIfAppended(request, actor.clock.now()) }
+        },
+      })),
+    },
+  },
+  {
+    name: 'decisions on a story from memory',
+    does: 'the provisioner takes a story that it read up to 20 seconds ago',
+    within: 40,
+    plants: {
+      store: inLog(['provisioner'], (log, { actor }) => {
+        const read = new Map<string, { at: number; story: ReturnType<EventLog['story']> }>()
+        return {
+          story: (tenant, id) => {
+            const known = read.get(id)
+            const now = actor.clock.now()
+            if (known !== undefined && now - known.at < 20_000) return known.story
+            const story = log.story(tenant, id)
+            read.set(id, { at: now, story })
+            return story
+          },
+        }
+      }),
+    },
+  },
+  {
+    name: 'events read by id > last',
+    does: 'a page of the log leaves out an event that was committed late',
+    within: 80,
+    plants: {
+      store: inLog(['watcher', 'allocator', 'provisioner'], (log, { actor }) => ({
+        after: async (tenant, sequence, limit) => {
+          const page = await log.after(tenant, sequence, limit)
+          return page.length > 1 && actor.ids.random() < 0.3 ? page.slice(1) : page
+        },
+      })),
+    },
+  },
+  {
+    name: 'the bus is the only way',
+    does: 'nobody looks in the log for what the bus did not bring',
+    within: 30,
+    plants: {
+      store: inWork(['watcher', 'allocator', 'provisioner'], () => ({
+        lagging: async () => [],
+      })),
+    },
+  },
+  {
+    name: 'work is settled before it is done',
+    does: 'a key is done as soon as it is taken, so a crash loses it',
+    within: 60,
+    plants: {
+      store: inWork(['watcher', 'allocator', 'provisioner'], (work) => ({
+        claim: async (request) => {
+          const items = await work.claim(request)
+          for (const item of items) await work.done(item)
+          return items
+        },
+      })),
+    },
+  },
+  {
+    name: 'a change is kept and nobody told',
+    does: 'one observation of ten is stored without work for its keys',
+    within: 40,
+    plants: {
+      store: (store, { actor, service }) =>
+        service === 'watcher'
+          ? store
+          : {
+              ...store,
+              observed: {
+                ...store.observed,
+                store: async (consumer, seen) => {
+                  if (actor.ids.random() > 0.1) return store.observed.store(consumer, seen)
+                  const quiet = seen.map((each) => ({ ...each, keys: [] }))
+                  await store.observed.store(consumer, quiet)
+                  return []
+                },
+              },
+            },
+    },
+  },
+  {
+    name: 'observations in the order they arrive',
+    does: 'what was seen earlier and comes later counts as newer',
+    within: 60,
+    plants: {
+      store: (store, { service, actor }) =>
+        service === 'allocator'
+          ? {
+              ...store,
+              observed: {
+                ...store.observed,
+                store: (consumer, seen) =>
+                  store.observed.store(
+                    consumer,
+                    seen.map((each, index) => ({
+                      ...each,
+                      seen: {
+                        ...each.seen,
+                        watcherEpoch: 1_000_000,
+                        order: actor.clock.now() * 1000 + index,
+                      },
+                    })),
+                  ),
+              },
+            }
+          : store,
+    },
+  },
+]
