@@ -100,6 +100,15 @@ export const platformEvents = {
   /** gc only observes again. Emitted by the api, or by gc itself when its breaker opens. */
   CleanupSuspended: z.object({ why: z.string().max(500) }),
 
+  /**
+   * An operator orders these condemned things to be removed, whether cleanup is approved or not. Emitted
+   * by the api; gc removes those that are still orphans by a fresh judgement, and no others.
+   */
+  CleanupOrdered: z.object({
+    /** Ids of OrphanCondemned events: a thing that was spared meanwhile is no longer meant. */
+    condemned: z.array(z.uuid()).min(1).max(1000),
+  }),
+
   /** Nothing of this tenant is deleted by gc. Emitted by the api. */
   CleanupPaused: z.object({ tenant: tenantId, why: z.string().max(500) }),
 

@@ -281,5 +281,7 @@ export interface Store {
   prune(request: { readonly keepMs: number; readonly limit: number }): Promise<Pruned>
   /** Rejects when the database does not answer a trivial query. */
   ping(): Promise<void>
+  /** Why the schema is not this program's now, such as a migration under way; null when it is. */
+  schemaProblem(): Promise<string | null>
   close(): Promise<void>
 }

@@ -28,6 +28,7 @@ export const createMemoryStore = ({ clock }: StorePorts): Store => {
       return { commands: log.pruneCommands(before, limit), work: work.prune(before, limit) }
     },
     ping: async () => undefined,
+    schemaProblem: async () => null,
     close: async () => undefined,
   }
 }

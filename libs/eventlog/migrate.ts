@@ -52,19 +52,21 @@ const runMigrations = async (url: string): Promise<void> => {
   }
 }
 
+/** The names of this program's steps, in their order. */
+export const migrationNames = (): readonly string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .map((name) => name.slice(0, -'.sql'.length))
+    .toSorted()
+
 /** One step per file, in the order of their names; the text of a file that was released never changes. */
-const readMigrations = (): Record<string, Migration> => {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.sql'))
-  return Object.fromEntries(
-    names.map((name): [string, Migration] => {
-      const text = readFileSync(join(folder, name), 'utf8')
-      return [
-        name.slice(0, -'.sql'.length),
-        { up: async (db) => void (await sql.raw(text).execute(db)) },
-      ]
+const readMigrations = (): Record<string, Migration> =>
+  Object.fromEntries(
+    migrationNames().map((name): [string, Migration] => {
+      const text = readFileSync(join(folder, `${name}.sql`), 'utf8')
+      return [name, { up: async (db) => void (await sql.raw(text).execute(db)) }]
     }),
   )
-}
 
 const refuseNewer = async (
   db: Kysely<unknown>,

@@ -5,6 +5,7 @@ import type { Pruned, Store } from './eventlog.ts'
 import { createPostgresLeases, createPostgresVault } from './postgres-beside.ts'
 import { createPostgresLog } from './postgres-log.ts'
 import { createPostgresObserved } from './postgres-observed.ts'
+import { schemaProblem } from './postgres-schema.ts'
 import { createPostgresWork } from './postgres-work.ts'
 
 /** The ports every part of the platform is given. A store reads the clock and draws nothing by chance. */
@@ -40,6 +41,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
       return pruned ?? { commands: 0, work: 0 }
     },
     ping: async () => void (await db.ask(ping)),
+    schemaProblem: () => schemaProblem(db),
     close: () => db.close(),
   }
   try {

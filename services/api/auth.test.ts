@@ -49,6 +49,16 @@ const matrix: readonly [string, InjectOptions, Record<Who, number>][] = (
     [`GET ${own}/events`, {}, [401, 401, 404, 200, 200, 200]],
     ['GET /v1/edges', {}, [401, 401, 403, 403, 403, 200]],
     ['GET /v1/gc/report', {}, [401, 401, 403, 403, 403, 200]],
+    ['GET /v1/gc/explain?resource=x', {}, [401, 401, 403, 403, 403, 404]],
+    ['POST /v1/gc/approve', {}, [401, 401, 403, 403, 403, 200]],
+    ['POST /v1/gc/suspend', { payload: { why: 'x' } }, [401, 401, 403, 403, 403, 200]],
+    [
+      'POST /v1/gc/pause',
+      { payload: { tenant: 'acme', why: 'x' } },
+      [401, 401, 403, 403, 403, 200],
+    ],
+    ['POST /v1/gc/resume', { payload: { tenant: 'acme' } }, [401, 401, 403, 403, 403, 200]],
+    ['POST /v1/gc/orders', { payload: { condemned: [service] } }, [401, 401, 403, 403, 403, 200]],
     ['GET /v1/check', {}, [401, 401, 403, 403, 403, 200]],
   ] satisfies [string, InjectOptions, number[]][]
 ).map(([route, options, codes]) => {
@@ -82,6 +92,7 @@ describe('who may do what', () => {
         .replace('/pools/matrix', '/pools/{name}')
         .replace(`/clusters/${service}`, '/clusters/{id}')
         .replace(`/load-balancers/${service}`, '/load-balancers/{service}')
+        .replace('?resource=x', '')
     const tried = [
       ...matrix.map(([route]) => shapeOf(route)),
       'GET /v1/tenants/{tenant}/events/tail',

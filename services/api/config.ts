@@ -10,6 +10,8 @@ export const config = z.object({
   WEIR_MASTER_KEY: settings.WEIR_MASTER_KEY,
   /** The operator's token: whoever has it is the platform. */
   WEIR_ADMIN_TOKEN: z.string().min(24, { error: 'expected at least 24 characters' }),
+  /** The same as gc's: the report tells when an orphan is due. */
+  WEIR_GC_GRACE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(60),
   WEIR_API_HOST: z.string().default('127.0.0.1'),
   WEIR_API_PORT: z.coerce.number().int().min(0).max(65_535).default(7080),
 })

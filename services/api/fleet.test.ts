@@ -53,9 +53,11 @@ beforeEach(async () => {
   reader = createFleetReader({
     bus: bus as never,
     log: api.store.log,
-    drivers: [driver],
+    drivers: new Map([['edge', driver]]),
+    schemaProblem: async () => null,
     fleet: fleetName.parse('local'),
     installation,
+    graceMs: 60_000,
   })
 })
 afterEach(() => api.close())
@@ -69,7 +71,7 @@ describe('the report', () => {
   test('has nothing to say of what must exist', async () => {
     await api.tell(service, requested(service, 'web'), intended)
     await serve(driver, desired)
-    expect(await reader.report()).toEqual({ examined: 1, findings: [] })
+    expect(await reader.report()).toMatchObject({ examined: 1, mode: 'observe', findings: [] })
   })
 
   test('names what outlived its Service, and whose it was', async () => {

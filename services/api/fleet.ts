@@ -1,106 +1,176 @@
 // What exists outside, judged by the log, for whoever asks. Nothing is changed here; gc acts on the same
 // judgement by itself.
-import { edgeHeartbeat, streams, type EdgeHeartbeat, type FleetName } from '@weir/contract'
+import {
+  edgeHeartbeat,
+  platformTenant,
+  streams,
+  type EdgeHeartbeat,
+  type FleetName,
+} from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import {
-  createAuditor,
-  type Auditor,
+  audit,
+  cleanupStory,
+  createLogFollower,
+  findLeftFinalizers,
+  findStrayClaims,
+  foldCleanup,
+  type AuditReport,
+  type CleanupRules,
   type Driver,
-  type Finding as Found,
-  type StrayClaim,
-  type Verdict,
+  type Suspect,
 } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
 import { createKeyedQueue } from '@weir/kernel'
+import { explainThing } from './cleanup-explain.ts'
+import {
+  finalizerFinding,
+  findingOf,
+  strayFinding,
+  suspectFinding,
+  type Finding,
+} from './cleanup-finding.ts'
 import type { FleetReader } from './routes/fleet.ts'
 
-/** Something that exists without a reason, and what becomes of it. */
-export interface Finding {
-  readonly kind: Verdict | 'held-without-reason'
-  readonly ref: string
-  readonly tenant: string | null
-  readonly service: string | null
-  readonly problem: string
-}
+export type { Finding } from './cleanup-finding.ts'
 
 export interface FleetPorts {
-  readonly bus: Bus
+  readonly bus: Pick<Bus, 'lastOfEach'>
   readonly log: EventLog
-  readonly drivers: readonly Driver[]
+  /** Asked each time: drivers may come later. */
+  readonly drivers: ReadonlyMap<string, Driver>
+  /** Drivers that are configured and cannot be opened, and why. */
+  readonly unopened?: () => readonly { readonly driver: string; readonly problem: string }[]
+  readonly schemaProblem: () => Promise<string | null>
   readonly fleet: FleetName
   readonly installation: string
+  /** gc's own grace, for when an orphan is due. */
+  readonly graceMs: number
 }
 
-const problems: Readonly<Record<Verdict, string>> = {
-  live: 'it must exist',
-  superseded: 'an earlier incarnation of what must exist; its successor replaces it',
-  orphan: 'its reason to exist is gone; gc removes it after two scans and a grace',
-  'no-intent':
-    'it carries our marks but the log knows no intent: never deleted by itself, look at it',
-  foreign: "it carries another installation's marks: never touched",
-  unmarked: 'it carries no marks that we can read: never touched',
+/** Something that keeps gc from judging or deleting. */
+export interface HeldBack {
+  /** Null for what holds everywhere. */
+  readonly driver: string | null
+  readonly name: string
+  readonly why: string
 }
+
+/** What cleanup may do now, and what keeps it. */
+export interface CleanupReport {
+  readonly examined: number
+  readonly mode: CleanupRules['mode']
+  readonly held: readonly HeldBack[]
+  readonly drivers: readonly Pick<AuditReport, 'driver' | 'listed' | 'expected' | 'counts'>[]
+  readonly findings: readonly Finding[]
+}
+
+/** A finalizer of a life that is over is nobody's business for so long: it is being taken off. */
+const finalizerPatienceMs = 600_000
 
 export const createFleetReader = (ports: FleetPorts): FleetReader => {
-  const { bus, log, drivers, fleet, installation } = ports
-  const audits = drivers.map((driver) => ({
-    driver,
-    auditor: createAuditor({ driver, log, installation }),
-  }))
-  // An auditor folds the log as it reads on, so one audit of a driver runs at a time.
-  const queue = createKeyedQueue(1)
+  const { bus, log, drivers, fleet, installation, schemaProblem } = ports
+  const follower = createLogFollower(log)
+  // Inventories of one driver are read one at a time: each is many calls on its account.
+  const queue = createKeyedQueue(4)
 
+  const auditOne = (driver: Driver): Promise<AuditReport> =>
+    queue.run(driver.name, () =>
+      audit({
+        driver,
+        log,
+        follower,
+        installation,
+        schemaProblem,
+        account: () => accountOf(log, driver.name),
+      }),
+    )
+  const report = async (): Promise<CleanupReport> => {
+    const reports = await Promise.all([...drivers.values()].map(auditOne))
+    const rules = foldCleanup(await log.story(platformTenant, cleanupStory))
+    const strays = await findStrayClaims(log, follower)
+    const finalizers = await findLeftFinalizers(log, follower, finalizerPatienceMs)
+    return {
+      examined: reports.reduce((sum, { listed }) => sum + listed, 0),
+      mode: rules.mode,
+      held: [...heldBy(rules), ...unopenedOf(ports), ...reports.flatMap(hindrancesOf)],
+      drivers: reports.map(({ driver, listed, expected, counts }) => ({
+        driver,
+        listed,
+        expected,
+        counts,
+      })),
+      findings: [
+        ...reports.flatMap((each) =>
+          findingsOf(each, follower.suspects.of(each.driver), ports.graceMs),
+        ),
+        ...strays.map(strayFinding),
+        ...finalizers.map(finalizerFinding),
+      ],
+    }
+  }
   return {
-    edges: async () => {
-      const found: EdgeHeartbeat[] = []
-      const beats = bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)
-      for await (const message of beats) {
-        // An edge of another version that says something else hides none of the others.
-        const beat = edgeHeartbeat.safeParse(parseJson(message.body))
-        if (beat.success) found.push(beat.data)
-      }
-      return found.toSorted((a, b) => (a.edge < b.edge ? -1 : 1))
-    },
-    report: async () => {
-      const reports = await Promise.all(
-        audits.map((each) => queue.run(each.driver.name, () => auditOne(each))),
-      )
-      // Claims belong to no driver: every audit reads all of them.
-      const strays = reports[0]?.strayClaims ?? []
-      return {
-        examined: reports.reduce((sum, { examined }) => sum + examined, 0),
-        findings: [...reports.flatMap(({ findings }) => findings), ...strays.map(strayFinding)],
-      }
+    edges: () => readEdges(bus, fleet),
+    report,
+    explain: (text) => explainThing({ log, follower, drivers, installation }, text),
+    suspects: async () => {
+      await follower.catchUp()
+      return [...drivers.keys()].flatMap((driver) => [...follower.suspects.of(driver).values()])
     },
   }
 }
 
-interface Audited {
-  readonly examined: number
-  readonly findings: readonly Finding[]
-  readonly strayClaims: readonly StrayClaim[]
+const readEdges = async (
+  bus: FleetPorts['bus'],
+  fleet: FleetName,
+): Promise<readonly EdgeHeartbeat[]> => {
+  const found: EdgeHeartbeat[] = []
+  for await (const message of bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)) {
+    // An edge of another version that says something else hides none of the others.
+    const beat = edgeHeartbeat.safeParse(parseJson(message.body))
+    if (beat.success) found.push(beat.data)
+  }
+  return found.toSorted((a, b) => (a.edge < b.edge ? -1 : 1))
 }
 
-const auditOne = async (at: { driver: Driver; auditor: Auditor }): Promise<Audited> => {
-  const { listed, findings, strayClaims } = await at.auditor.audit()
-  return { examined: listed, findings: findings.map(findingOf), strayClaims }
+const accountOf = async (log: EventLog, driver: string): Promise<string | undefined> => {
+  const story = await log.story(platformTenant, driver)
+  const configured = story.findLast((each) => each.type === 'DriverConfigured')
+  return configured?.data.driver.account
 }
 
-const findingOf = ({ item, verdict }: Found): Finding => ({
-  kind: verdict,
-  ref: item.ref,
-  tenant: item.marks?.tenant ?? null,
-  service: item.marks?.service ?? null,
-  problem: problems[verdict],
-})
+/** What a scan found, and condemned things that it did not list. */
+const findingsOf = (
+  { findings, hindrances, driver, at }: AuditReport,
+  suspects: ReadonlyMap<string, Suspect>,
+  graceMs: number,
+): readonly Finding[] => {
+  const found = findings
+    .filter(({ verdict }) => verdict !== 'live')
+    .map((each) => findingOf(driver, each, { suspect: suspects.get(each.item.ref), graceMs, at }))
+  const listed = new Set(findings.map(({ item }) => item.ref))
+  // What a list that is not complete does not show may be there all the same.
+  const unseen = [...suspects.values()].filter(({ ref, deleting }) => !listed.has(ref) && deleting)
+  const complete = hindrances.every(({ name }) => name !== 'inventory-incomplete')
+  return complete ? [...found, ...unseen.map(suspectFinding)] : found
+}
 
-const strayFinding = ({ scope, key, holder }: StrayClaim): Finding => ({
-  kind: 'held-without-reason',
-  ref: `${scope} ${key}`,
-  tenant: null,
-  service: holder,
-  problem: `the ${scope} is held although its holder's story is over`,
-})
+const heldBy = ({ mode, why, paused }: CleanupRules): readonly HeldBack[] => [
+  ...(mode === 'apply'
+    ? []
+    : [{ driver: null, name: 'observing', why: why ?? 'it only observes' }]),
+  ...[...paused].map(([tenant, because]) => ({
+    driver: null,
+    name: 'paused',
+    why: `tenant ${tenant}: ${because}`,
+  })),
+]
+
+const unopenedOf = ({ unopened }: FleetPorts): readonly HeldBack[] =>
+  (unopened?.() ?? []).map(({ driver, problem }) => ({ driver, name: 'not-opened', why: problem }))
+
+const hindrancesOf = ({ driver, hindrances }: AuditReport): readonly HeldBack[] =>
+  hindrances.map((each) => ({ driver, ...each }))
 
 const parseJson = (text: string): unknown => {
   try {

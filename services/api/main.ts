@@ -1,5 +1,5 @@
 import { openBackbone } from '@weir/backbone'
-import { openDrivers } from '@weir/backbone/drivers'
+import { openDrivers, type DriverRegistry } from '@weir/backbone/drivers'
 import { fleetName, installationId } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
 import { run } from '@weir/runtime'
@@ -30,9 +30,12 @@ await run({
       fleet: createFleetReader({
         bus,
         log: store.log,
-        drivers: [...drivers.drivers.values()],
+        drivers: drivers.drivers,
+        unopened: () => unopenedOf(drivers),
+        schemaProblem: () => store.schemaProblem(),
         fleet,
         installation,
+        graceMs: settings.WEIR_GC_GRACE_SECONDS * 1000,
       }),
       onNews: backbone.onNews,
       onFailure: (fields, message) => log.error(fields, message),
@@ -50,3 +53,10 @@ await run({
     }
   },
 })
+
+/** Drivers of the log that this process cannot use, so that nothing of theirs is looked at. */
+function unopenedOf({ known }: DriverRegistry) {
+  return [...known.values()].flatMap(({ name, problem }) =>
+    problem === null ? [] : [{ driver: name, problem }],
+  )
+}

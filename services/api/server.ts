@@ -15,6 +15,7 @@ import { createTokens, type Tokens } from './auth.ts'
 import { answerEarly, answerWithProblems } from './problem.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { checkRoutes } from './routes/check.ts'
+import { cleanupRoutes } from './routes/cleanup.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { driverRoutes } from './routes/drivers.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -99,6 +100,7 @@ export const createApi = async (ports: ApiPorts): Promise<FastifyInstance> => {
     balancerRoutes,
     eventRoutes,
     fleetRoutes,
+    cleanupRoutes,
     checkRoutes,
   ]
   await app.register(

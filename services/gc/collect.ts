@@ -1,88 +1,154 @@
-import { event, streamOf, type DomainEvent, type OwnershipMarks } from '@weir/contract'
-import { carryOut, classify, createLogFacts, type Driver, type ResourceRecord } from '@weir/drivers'
+import { event, type DomainEvent } from '@weir/contract'
+import {
+  judgeTold,
+  marksOf,
+  owesAbsence,
+  tellResource,
+  type Driver,
+  type Outcome,
+  type ResourceTold,
+  type Suspect,
+} from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
+import { record } from './record.ts'
+import { partOf } from './verdicts.ts'
 
 export interface CollectPorts {
-  readonly store: { readonly log: Pick<EventLog, 'story' | 'append'> }
+  readonly log: Pick<EventLog, 'story' | 'append' | 'now'>
   readonly driver: Driver
-  readonly installation: string
+  /** When a read first found each thing absent, by ref: only in memory, so a restart reads again. */
+  readonly absences: Map<string, number>
+  /** Milliseconds that two reads which confirm an absence are apart at least. */
+  readonly apartMs: number
+}
+
+export type Collected =
+  /** Two reads found it absent, and the log says so. */
+  | { readonly status: 'removed'; readonly seconds: number | null }
+  /** Asked to go, or absent by one read so far. */
+  | { readonly status: 'going' }
+  /** The provider's rate is used up: come back then. */
+  | { readonly status: 'wait'; readonly afterMs: number }
+  /** It is no orphan any more, is not ours, or somebody else decided first. */
+  | { readonly status: 'left'; readonly why: string }
+
+/**
+ * Takes a condemned thing one step further: reads its story once more, intends the delete at the version
+ * just read, lets the driver delete what has these marks and this ref, and records the removal once two
+ * reads found nothing. Called again after a crash anywhere, it goes on from the log and the provider.
+ */
+export const collect = async (ports: CollectPorts, thing: Suspect): Promise<Collected> => {
+  const told = await readTold(ports, thing)
+  const orphan = whyLeft(told, thing)
+  if (orphan !== undefined) return { status: 'left', why: orphan }
+  const marks = marksOf(told, thing)
+  if (marks === undefined) return { status: 'left', why: 'the log knows no intent for it' }
+  if (!(await intendDelete(ports, told, thing))) return conflict
+  const { kind, ref } = thing
+  const outcome = await ports.driver.release({ kind, ref, marks })
+  if (outcome.status !== 'done') {
+    ports.absences.delete(ref)
+    return waitingFor(outcome)
+  }
+  // Absent once. A provider may say so too early, so the same must be read again, well after.
+  const now = await ports.log.now()
+  const since = ports.absences.get(ref)
+  if (since === undefined) ports.absences.set(ref, now)
+  if (since === undefined || now - since < ports.apartMs) return { status: 'going' }
+  return recordRemoval(ports, thing)
+}
+
+const conflict: Collected = { status: 'left', why: 'somebody else moved it first' }
+
+const readTold = async ({ log }: CollectPorts, thing: Suspect): Promise<ResourceTold> =>
+  tellResource(await log.story(thing.tenant, thing.service), thing.key)
+
+/** Why it must not be touched by what the log says now; undefined when it may go. */
+const whyLeft = (told: ResourceTold, thing: Suspect): string | undefined => {
+  if (told.condemned.get(thing.ref)?.id !== thing.condemned) return 'it is not condemned any more'
+  const { verdict, evidence } = judgeTold(thing, told)
+  return verdict === 'orphan' || verdict === 'superseded' ? undefined : evidence
+}
+
+/** The intent is newer than every condemnation of this incarnation, so that it covers all its parts. */
+const intendDelete = async (
+  { log }: CollectPorts,
+  told: ResourceTold,
+  thing: Suspect,
+): Promise<boolean> => {
+  const { tenant, service, key, epoch, condemned } = thing
+  const newest = [...told.condemned.values()]
+    .filter((at) => at.epoch === epoch)
+    .reduce((most, { sequence }) => Math.max(most, sequence), 0)
+  const { deleted } = told
+  if (deleted?.epoch === epoch && deleted.sequence > newest) return true
+  const intent = { key, epoch, reason: 'orphan', evidence: condemned } as const
+  return record(log, {
+    tenant,
+    service,
+    key,
+    version: told.version,
+    what: `delete/${epoch}`,
+    causationId: condemned,
+    events: [event('ResourceDeleteIntended', intent)],
+  })
+}
+
+const waitingFor = (outcome: Exclude<Outcome, { status: 'done' }>): Collected => {
+  switch (outcome.status) {
+    case 'retry':
+      return { status: 'wait', afterMs: outcome.afterMs }
+    case 'refused':
+      return { status: 'left', why: outcome.problem }
+    case 'superseded':
+      return { status: 'left', why: `epoch ${outcome.epoch} took its place at the provider` }
+    case 'pending':
+    case 'locked':
+    case 'unknown':
+      return { status: 'going' }
+    default:
+      return outcome satisfies never
+  }
+}
+
+/** The story is read again: others may have said more while the provider was asked. */
+const recordRemoval = async (ports: CollectPorts, thing: Suspect): Promise<Collected> => {
+  const { log, driver, absences } = ports
+  const told = await readTold(ports, thing)
+  if (told.condemned.get(thing.ref)?.id !== thing.condemned) return conflict
+  const { tenant, service, key, condemned, ref } = thing
+  const removed = event('OrphanRemoved', { ...partOf(thing), confirmedBy: [driver.name] })
+  const absent = await endOfLife(ports, told, thing)
+  const done = await record(log, {
+    tenant,
+    service,
+    key,
+    version: told.version,
+    what: `removed/${ref}`.slice(0, 150),
+    causationId: condemned,
+    events: [removed, ...absent],
+  })
+  if (!done) return conflict
+  absences.delete(ref)
+  const { goneAt } = judgeTold(thing, told)
+  const seconds = goneAt === null ? null : ((await log.now()) - goneAt) / 1000
+  return { status: 'removed', seconds }
 }
 
 /**
- * Removes one orphan: reads its story once more, intends the delete at the version just read, asks the
- * provider, and records the absence that a read confirms. True when it is confirmed gone. False when it
- * is none any more, when somebody else decided first, or while it still goes: the next cycle looks again.
+ * A life ends with one absence, of all that was made for it. It is said when the newest incarnation is an
+ * orphan, nobody has said it, and the driver finds nothing left under its marks.
  */
-export const collect = async (ports: CollectPorts, marks: OwnershipMarks): Promise<boolean> => {
-  const { driver } = ports
-  const before = await readOrphan(ports, marks)
-  if (before === undefined) return false
-  const { record, evidence } = before
-  if (record.deleteEpoch !== marks.epoch) {
-    const { key, epoch } = marks
-    const intent = { key, epoch, reason: 'orphan', evidence } as const
-    const intended = await append(ports, marks, {
-      version: record.version,
-      causationId: evidence,
-      event: event('ResourceDeleteIntended', intent),
-    })
-    if (!intended) return false
-  }
-  // What the driver removes is fenced by the epoch: a later incarnation is never touched.
-  const { seen: after } = await carryOut(driver, { order: 'remove', marks })
-  const seen = after ?? (await driver.observe(marks))
-  if (seen.status !== 'absent') return false
-  const now = await readOrphan(ports, marks)
-  // A life ends with one absence; of an incarnation that ended before, nothing more is said.
-  if (now === undefined || now.record.absentEpoch >= marks.epoch) return true
-  return append(ports, marks, {
-    version: now.record.version,
-    causationId: evidence,
-    event: event('ResourceAbsent', {
-      key: marks.key,
-      epoch: marks.epoch,
-      confirmedBy: [...seen.confirmedBy],
-    }),
-  })
-}
-
-interface KnownOrphan {
-  readonly record: ResourceRecord
-  readonly evidence: string
-}
-
-/** The story's record of what is still an orphan; undefined when it is not. */
-const readOrphan = async (
-  { store, installation }: CollectPorts,
-  marks: OwnershipMarks,
-): Promise<KnownOrphan | undefined> => {
-  const facts = createLogFacts()
-  for (const said of await store.log.story(marks.tenant, marks.service)) facts.take(said)
-  const item = { kind: '', ref: marks.key, marks, generation: 0 }
-  if (classify(item, installation, facts.facts(marks.key)) !== 'orphan') return undefined
-  const record = facts.resource(marks.key)
-  const releasedBy = facts.service(marks.service)?.releasedBy
-  if (record === undefined) return undefined
-  return { record, evidence: releasedBy ?? `incarnation ${marks.epoch} ended` }
-}
-
-const append = async (
-  { store }: CollectPorts,
-  marks: OwnershipMarks,
-  what: {
-    readonly version: number
-    readonly causationId: string
-    readonly event: DomainEvent
-  },
-): Promise<boolean> => {
-  const stream = streamOf('resource', marks.key)
-  const outcome = await store.log.append({
-    tenant: marks.tenant,
-    commandId: `gc/${stream}/${what.version}`,
-    events: [{ stream, expectedVersion: what.version, event: what.event }],
-    actor: 'gc',
-    correlationId: marks.service,
-    causationId: what.causationId,
-  })
-  return outcome.status === 'appended' || outcome.status === 'repeated'
+const endOfLife = async (
+  { driver }: CollectPorts,
+  told: ResourceTold,
+  thing: Suspect,
+): Promise<readonly DomainEvent[]> => {
+  const { key, epoch } = thing
+  const marks = marksOf(told, thing)
+  const isEnd = judgeTold(thing, told).verdict === 'orphan' && told.intent?.epoch === epoch
+  if (!isEnd || !owesAbsence(told) || marks === undefined) return []
+  const seen = await driver.observe(marks)
+  if (seen.status !== 'absent') return []
+  return [event('ResourceAbsent', { key, epoch, confirmedBy: [...seen.confirmedBy] })]
 }

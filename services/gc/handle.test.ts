@@ -1,197 +1,274 @@
-import { event, intentHash, streamOf, type DesiredResource, type DomainEvent } from '@weir/contract'
-import { createAuditor, createMemoryDriver } from '@weir/drivers'
-import { createMemoryStore } from '@weir/eventlog'
-import { silentLogger, systemIds, type Clock } from '@weir/kernel'
-import { expect, test } from 'vitest'
-import { createCollector } from './handle.ts'
-import { desired, installation, intent } from './sample.ts'
+import { event, type DesiredResource } from '@weir/contract'
+import type { Driver } from '@weir/drivers'
+import { OperatingError } from '@weir/kernel'
+import { describe, expect, test } from 'vitest'
+import { desired } from './sample.ts'
+import {
+  absent,
+  createWorld,
+  enough,
+  intended,
+  over,
+  released,
+  requested,
+  type WorldOptions,
+} from './world.ts'
 
-const createWorld = (mode: 'observe' | 'apply' = 'apply') => {
-  let now = Date.parse('2026-01-01T00:00:00Z')
-  const clock: Clock = { now: () => now, sleep: async () => undefined }
-  const store = createMemoryStore({ clock, ids: systemIds })
-  const driver = createMemoryDriver({ name: 'edge', installation })
-  const collectorOf = (holder: string) =>
-    createCollector({
-      store,
-      driver,
-      installation,
-      clock,
-      logger: silentLogger,
-      holder,
-      intervalMs: 30_000,
-      rules: { mode, scans: 2, graceMs: 60_000, atMost: 20, atMostShare: 0.1 },
-    })
-  const collector = collectorOf('first')
-  const { tenant, cluster, service, key, epoch } = desired.marks
-  const say = async (...events: readonly DomainEvent[]): Promise<void> => {
-    for (const one of events) {
-      const resource = one.type.startsWith('Resource')
-      const stream = resource ? streamOf('resource', key) : streamOf('lb', service)
-      const story = await store.log.story(tenant, service)
-      const expectedVersion = story.filter(({ subject }) => subject === stream).length
-      await store.log.append({
-        tenant,
-        commandId: `said/${stream}/${expectedVersion}`,
-        events: [{ stream, expectedVersion, event: one }],
-        actor: resource ? 'provisioner' : 'allocator',
-        correlationId: service,
-        causationId: 'test',
-      })
-    }
-  }
-  const requested = event('LoadBalancerRequested', {
-    cluster,
-    serviceUid: service,
-    namespace: 'default',
-    name: 'web',
-    driver: desired.driver,
-    intent,
-    intentHash: intentHash(intent),
-  })
-  const intended = event('ResourceIntended', {
-    key,
-    epoch,
-    generation: 1,
-    driver: desired.driver,
-    externalName: key,
-    desired,
-  })
-  return {
-    store,
-    driver,
-    collectorOf,
-    say,
-    requested,
-    intended,
-    /** Three scans, a minute and a bit apart in all. */
-    scans: async () => {
-      const removed: string[] = []
-      for (let scan = 0; scan < 3; scan += 1) {
-        removed.push(...(await collector.cycle()).removed)
-        now += 40_000
-      }
-      return removed
-    },
-    told: async () =>
-      (await store.log.story(tenant, service))
-        .filter(({ subject }) => subject.startsWith('resource-'))
-        .map(({ type, actor }) => `${actor} ${type}`),
-    exists: () => driver.provider.world().length,
-  }
+const removed = [
+  'gc OrphanCondemned',
+  'gc ResourceDeleteIntended',
+  'gc OrphanRemoved',
+  'gc ResourceAbsent',
+]
+const withOrphan = async (options: WorldOptions = {}) => {
+  const world = await createWorld(options)
+  await world.say(requested, intended, released)
+  world.driver.provider.plant(desired)
+  return world
 }
+const epoch2: DesiredResource = { ...desired, marks: { ...desired.marks, epoch: 2 } }
+const intended2 = event('ResourceIntended', { ...intended.data, epoch: 2, desired: epoch2 })
 
-const released = event('ReleaseRequested', { reason: 'service-deleted' })
-const over = event('FrontendsReleased', { leases: [], frontends: [], quarantineUntil: null })
-const absent = event('ResourceAbsent', {
-  key: desired.marks.key,
-  epoch: 1,
-  confirmedBy: ['edge'],
-})
-
-test('what is wanted stays', async () => {
-  const world = createWorld()
-  await world.say(world.requested, world.intended)
+test('what is wanted stays, and nothing is said', async () => {
+  const world = await createWorld()
+  await world.say(requested, intended)
   world.driver.provider.plant(desired)
-  expect(await world.scans()).toEqual([])
+  await world.scans(enough)
   expect(world.exists()).toBe(1)
+  expect(await world.told()).toEqual(['provisioner ResourceIntended'])
 })
 
-test('an orphan whose delete nobody finished goes, intent first', async () => {
-  const world = createWorld()
-  await world.say(world.requested, world.intended, released)
-  world.driver.provider.plant(desired)
-  expect(await world.scans()).toHaveLength(1)
+test('an orphan whose delete nobody finished goes, and the log tells each step', async () => {
+  const world = await withOrphan()
+  const cycles = await world.scans(enough)
   expect(world.exists()).toBe(0)
-  expect((await world.told()).slice(1)).toEqual(['gc ResourceDeleteIntended', 'gc ResourceAbsent'])
+  expect((await world.told()).slice(1)).toEqual(removed)
+  const [ended] = cycles.filter((cycle) => cycle.removed.length > 0)
+  expect(ended?.seconds).toHaveLength(1)
 })
 
-test('what an old list shows and a fresh read does not find is no finding', async () => {
-  const world = createWorld()
-  await world.say(world.requested, world.intended, released, absent)
-  world.driver.provider.plant(desired)
-  const stale = await world.driver.inventory()
-  world.driver.provider.uproot(desired.marks.key)
-  const driver = { ...world.driver, inventory: async () => stale }
-  const auditor = createAuditor({ driver, log: world.store.log, installation })
-  expect((await auditor.audit()).findings).toEqual([])
-  world.driver.provider.plant(desired)
-  expect((await auditor.audit()).findings).toHaveLength(1)
+test('the delete names the condemnation, and that names the release', async () => {
+  const world = await withOrphan()
+  await world.scans(enough)
+  const { tenant, service } = desired.marks
+  const story = await world.store.log.story(tenant, service)
+  const release = story.find(({ type }) => type === 'ReleaseRequested')
+  const condemned = story.find((each) => each.type === 'OrphanCondemned')
+  const intent = story.find((each) => each.type === 'ResourceDeleteIntended')
+  expect(condemned?.data.evidence).toBe(`ReleaseRequested ${release?.id}: service-deleted`)
+  expect(condemned?.causationid).toBe(release?.id)
+  expect(intent?.data).toMatchObject({ reason: 'orphan', evidence: condemned?.id })
 })
 
 test('what came back after its confirmed absence goes without a second one', async () => {
-  const world = createWorld()
-  await world.say(world.requested, world.intended, released, absent, over)
+  const world = await createWorld()
+  await world.say(requested, intended, released, absent, over)
   world.driver.provider.plant(desired)
-  expect(await world.scans()).toHaveLength(1)
+  await world.scans(enough)
   expect(world.exists()).toBe(0)
-  expect((await world.told()).slice(2)).toEqual(['gc ResourceDeleteIntended'])
+  expect((await world.told()).slice(2)).toEqual(removed.slice(0, 3))
 })
 
 test('what has no intent, or marks of others, is reported and never deleted', async () => {
-  const world = createWorld()
-  const theirs: DesiredResource = {
-    ...desired,
-    marks: {
-      ...desired.marks,
-      installation: 'theirs' as never,
-      key: `x${desired.marks.key}` as never,
-    },
-  }
+  const world = await createWorld()
+  const marks = { ...desired.marks, installation: 'theirs' as never, key: `x${desired.marks.key}` }
   world.driver.provider.plant(desired)
-  world.driver.provider.plant(theirs)
-  expect(await world.scans()).toEqual([])
-  const { report } = await world.collectorOf('first').cycle()
-  expect(report?.counts).toMatchObject({ 'no-intent': 1, foreign: 1, orphan: 0 })
+  world.driver.provider.plant({ ...desired, marks: marks as never })
+  const [last] = (await world.scans(enough)).slice(-1)
+  expect(last?.report?.counts).toMatchObject({ 'no-intent': 1, foreign: 1, orphan: 0 })
   expect(world.exists()).toBe(2)
+  expect(await world.told()).toEqual([])
 })
 
-test('an intent that is recorded while gc looks saves the resource', async () => {
-  const world = createWorld()
-  await world.say(world.requested, world.intended, released)
-  world.driver.provider.plant(desired)
-  const collector = world.collectorOf('first')
-  await collector.cycle()
-  await world.say(absent, over, world.requested)
-  const next = { ...desired, marks: { ...desired.marks, epoch: 2 } }
-  await world.say({ ...world.intended, data: { ...world.intended.data, epoch: 2, desired: next } })
-  world.driver.provider.plant(next)
-  expect(await world.scans()).toEqual([])
+test('a new installation condemns, deletes nothing, and goes on when it is approved', async () => {
+  const world = await withOrphan({ approved: false })
+  const [last] = (await world.scans(enough)).slice(-1)
+  expect(last?.held.join()).toContain('weir gc approve')
+  expect(await world.told()).toEqual(['provisioner ResourceIntended', 'gc OrphanCondemned'])
   expect(world.exists()).toBe(1)
+  await world.say(event('CleanupApproved', {}))
+  await world.scans(3)
+  expect(world.exists()).toBe(0)
 })
 
-test('observe mode and an empty inventory delete nothing and say so', async () => {
-  const world = createWorld('observe')
-  await world.say(world.requested, world.intended, released)
-  world.driver.provider.plant(desired)
-  expect(await world.scans()).toEqual([])
-  const empty = createWorld()
-  await empty.say(empty.requested, empty.intended)
-  expect((await empty.collectorOf('first').cycle()).held).toContain('inventory is empty')
+test('an orphan that an operator orders goes while gc only observes', async () => {
+  const world = await withOrphan({ approved: false })
+  await world.scans(1)
+  const { tenant, service } = desired.marks
+  const story = await world.store.log.story(tenant, service)
+  const id = story.find(({ type }) => type === 'OrphanCondemned')?.id ?? ''
+  await world.say(event('CleanupOrdered', { condemned: [id] }))
+  await world.scans(enough)
+  expect(world.exists()).toBe(0)
+})
+
+test('a restart keeps the grace that has run, for it is in the log', async () => {
+  const world = await withOrphan({ rules: { graceMs: 90_000 } })
+  await world.scans(1)
+  const cycles = []
+  for (const holder of ['second', 'third', 'fourth', 'fifth']) {
+    world.pass(100_000) // the lease of the one before is over
+    cycles.push(...(await world.collectorOf(holder).cycle()))
+  }
+  expect(cycles.map(({ condemned }) => condemned)).toEqual([0, 0, 0, 0])
+  expect(world.exists()).toBe(0)
+  expect(await world.told()).toContain('gc ResourceDeleteIntended')
 })
 
 test('one process at a time scans', async () => {
-  const world = createWorld()
-  expect((await world.collectorOf('first').cycle()).status).toBe('done')
-  expect((await world.collectorOf('second').cycle()).status).toBe('elsewhere')
+  const world = await createWorld()
+  expect(await world.collectorOf('first').cycle()).toMatchObject([{ status: 'done' }])
+  expect(await world.collectorOf('second').cycle()).toMatchObject([{ status: 'elsewhere' }])
 })
 
-test('an address whose holder is over is reported', async () => {
-  const world = createWorld()
-  await world.say(world.requested)
-  const { tenant, service } = desired.marks
-  const take = { change: 'take', scope: 'address', key: '127.1.0.1', holder: service } as const
-  await world.store.log.append({
-    tenant,
-    commandId: 'take',
-    events: [],
-    claims: [take],
-    actor: 'allocator',
-    correlationId: service,
-    causationId: 'test',
+test('two that both believe to be the one remove an orphan once', async () => {
+  const world = await withOrphan()
+  const noLease = (store: typeof world.store) => ({
+    ...store,
+    leases: { ...store.leases, take: async () => ({ fence: 1 }) },
   })
-  expect((await world.collectorOf('first').cycle()).report?.strayClaims).toEqual([])
-  await world.say(released, over)
-  const { report } = await world.collectorOf('first').cycle()
-  expect(report?.strayClaims).toMatchObject([{ key: '127.1.0.1', holder: service }])
+  const both = ['a', 'b'].map((holder) => world.collectorOf(holder, { store: noLease }))
+  for (let scan = 0; scan < enough; scan += 1) {
+    world.pass()
+    await Promise.all(both.map((collector) => collector.cycle()))
+  }
+  expect(world.exists()).toBe(0)
+  expect((await world.told()).slice(1)).toEqual(removed)
+})
+
+test('a new life that begins between the verdict and the delete wins', async () => {
+  const world = await withOrphan()
+  await world.scans(1)
+  world.pass(100_000)
+  let asked = 0
+  const racing = (store: typeof world.store) => ({
+    ...store,
+    log: {
+      ...store.log,
+      append: async (request: Parameters<typeof store.log.append>[0]) => {
+        const isDelete = request.events.some(({ event }) => event.type === 'ResourceDeleteIntended')
+        if (isDelete && (asked += 1) === 1) await world.say(absent, over, requested, intended2)
+        return store.log.append(request)
+      },
+    },
+  })
+  await world.collectorOf('racing', { store: racing }).cycle()
+  expect(asked).toBe(1)
+  expect(world.exists()).toBe(1)
+  expect(await world.told()).not.toContain('gc ResourceDeleteIntended')
+})
+
+test('an epoch that lives again under the same key is never touched', async () => {
+  const world = await withOrphan()
+  await world.scans(1)
+  await world.say(absent, over, requested, intended2)
+  world.driver.provider.uproot(desired.marks.key)
+  world.driver.provider.plant(epoch2)
+  await world.scans(enough)
+  expect(world.driver.provider.world()).toEqual([epoch2])
+  expect(await world.told()).toContain('gc OrphanSpared')
+})
+
+test('a provider that says absent too early is asked until it is true', async () => {
+  let lies = 1
+  const early = (driver: Driver): Driver => ({
+    ...driver,
+    release: async (item) => ((lies -= 1) >= 0 ? { status: 'done' } : driver.release(item)),
+  })
+  const world = await withOrphan({ driver: early })
+  const told = async () => (await world.told()).includes('gc OrphanRemoved')
+  await world.scans(3)
+  expect([world.exists(), await told()]).toEqual([1, false])
+  await world.scans(enough)
+  expect([world.exists(), await told()]).toEqual([0, true])
+})
+
+test('two reads within the time between them are one', async () => {
+  const world = await withOrphan()
+  await world.scans(1)
+  const collector = world.collectorOf('first')
+  world.pass()
+  for (let look = 0; look < 5; look += 1) {
+    world.pass(3000)
+    await collector.cycle()
+  }
+  expect(world.exists()).toBe(0)
+  expect(await world.told()).not.toContain('gc OrphanRemoved')
+})
+
+describe('nothing is deleted or judged', () => {
+  const broken: readonly [string, WorldOptions][] = [
+    [
+      'inventory-incomplete',
+      {
+        driver: (driver) => ({
+          ...driver,
+          inventory: async () => Promise.reject(new OperatingError('page 2 of 3 is missing')),
+        }),
+      },
+    ],
+    [
+      'inventory-empty',
+      {
+        driver: (driver) => ({ ...driver, inventory: async () => ({ resources: [] }) }),
+      },
+    ],
+    [
+      'account',
+      {
+        driver: (driver) => ({
+          ...driver,
+          probe: async () => ({ status: 'refused', problem: 'another account' }),
+        }),
+      },
+    ],
+    ['schema', { store: (store) => ({ ...store, schemaProblem: async () => 'migrating' }) }],
+  ]
+  test.each(broken)('while %s', async (name, options) => {
+    const world = await withOrphan()
+    // Something else lives, so that an empty list contradicts the log.
+    await world.scans(1)
+    const live = broken.length > 0 && name === 'inventory-empty'
+    if (live) await world.say(absent, over, requested, intended2)
+    world.pass(200_000)
+    const before = await world.told()
+    const [cycle] = await world.collectorOf('hindered', options).cycle()
+    expect(cycle?.report?.hindrances.map((each) => each.name)).toEqual([name])
+    expect(cycle?.held[0]).toContain(name)
+    expect([world.exists(), await world.told()]).toEqual([1, before])
+  })
+
+  test('while the log is of another installation', async () => {
+    const world = await createWorld()
+    const marks = { ...desired.marks, installation: 'theirs' as never }
+    const theirs = { ...intended.data, desired: { ...desired, marks } }
+    await world.say(requested, event('ResourceIntended', theirs), released)
+    world.driver.provider.plant(desired)
+    const [last] = (await world.scans(enough)).slice(-1)
+    expect(last?.held.join()).toContain('installation')
+    expect(world.exists()).toBe(1)
+  })
+
+  test('while the log ends before its head', async () => {
+    const world = await withOrphan()
+    const follower = (store: typeof world.store) => ({
+      ...store,
+      log: { ...store.log, after: async () => [] },
+    })
+    const { createLogFollower } = await import('@weir/drivers')
+    expect(await createLogFollower(follower(world.store).log).catchUp()).toContain('was read to 0')
+  })
+})
+
+test('many that lose their reason at once suspend cleanup, until somebody approves again', async () => {
+  const world = await withOrphan({ rules: { breakerAtLeast: 0, breakerShare: 0.5 } })
+  const cycles = await world.scans(enough)
+  expect(world.exists()).toBe(1)
+  const { platformTenant } = await import('@weir/contract')
+  const story = await world.store.log.story(platformTenant, 'cleanup')
+  expect(story.map(({ type }) => type)).toEqual(['CleanupApproved', 'CleanupSuspended'])
+  expect(cycles.at(-1)?.held.join()).toContain('1 of 1 resources')
+  await world.say(event('CleanupApproved', {}))
+  await world.scans(3)
+  expect(world.exists()).toBe(0)
 })

@@ -1,128 +1,107 @@
-import type { OwnershipMarks } from '@weir/contract'
-import { createAuditor, type AuditReport, type Driver } from '@weir/drivers'
+import type { DriverName } from '@weir/contract'
+import type { Driver, LogFollower } from '@weir/drivers'
 import type { Store } from '@weir/eventlog'
 import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
-import { collect } from './collect.ts'
-import { decide, type Rules, type Suspects } from './domain/decide.ts'
+import { createDriverCycle, type Cycle } from './cycle.ts'
+import type { Rules } from './domain/decide.ts'
+import { collectorName } from './record.ts'
+
+export { collectorName } from './record.ts'
+export type { Cycle } from './cycle.ts'
 
 export interface CollectorPorts {
-  readonly store: Pick<Store, 'log' | 'leases'>
-  readonly driver: Driver
+  readonly store: Pick<Store, 'log' | 'leases' | 'schemaProblem'>
+  /** Asked at each cycle: drivers may come later. */
+  readonly drivers: ReadonlyMap<DriverName, Driver>
+  /** What was read of the log; one serves all drivers. */
+  readonly follower: LogFollower
   readonly installation: string
   readonly clock: Clock
   readonly logger: Logger
-  /** Names this process in the lease row. */
+  /** Names this process in the lease rows. */
   readonly holder: string
   readonly rules: Rules
   readonly intervalMs: number
-  /** Called after each cycle, for metrics. */
+  /** Milliseconds apart, at least, of the two reads that confirm an absence. */
+  readonly apartMs: number
+  /** Deletes, and reads after them, per second that cleanup makes at one provider; default 10. */
+  readonly deletesPerSecond?: number
+  /** Reports only, whatever was approved. */
+  readonly observeOnly?: boolean
+  /** Called after each cycle of each driver, for metrics. */
   readonly onCycle?: (cycle: Cycle) => void
-}
-
-export interface Cycle {
-  readonly status: 'done' | 'elsewhere'
-  readonly report?: AuditReport
-  /** Refs whose absence was confirmed in this cycle. */
-  readonly removed: readonly string[]
-  readonly held: string | null
 }
 
 export interface Collector {
   /**
-   * One scan and what follows from it. `elsewhere` when another process holds the lease.
-   * @throws OperatingError when the inventory is incomplete or the log away: nothing was deleted.
+   * One scan of each driver and what follows from it. A driver whose scan fails is left out, said aloud,
+   * and fails no other's.
    */
-  cycle(): Promise<Cycle>
-  /** A cycle each interval until `signal` aborts. A cycle that fails is said aloud and comes again. */
+  cycle(): Promise<readonly Cycle[]>
+  /** A cycle each interval, of each driver by itself, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
 }
 
-/** The name of the service, and the actor of what it records. */
-export const collectorName = 'gc'
+interface Worker {
+  readonly driver: Driver
+  readonly work: ReturnType<typeof createDriverCycle>
+}
 
-/**
- * Finds what exists without a reason and removes it. How long something has been an orphan is kept in
- * memory: a new process begins its two scans and its grace anew, which only makes it later.
- */
+const leaseOf = (driver: string): string => `${collectorName}-${driver}`
+
+/** Finds what exists without a reason and removes it. All that must not be forgotten is in the log. */
 export const createCollector = (ports: CollectorPorts): Collector => {
-  const { store, driver, installation, clock, logger } = ports
-  const auditor = createAuditor({ driver, log: store.log, installation })
-  const leaseName = `gc-${driver.name}`
-  const leaseMs = ports.intervalMs * 3
-  let suspects: Suspects = {}
+  const { store, clock, logger, holder, intervalMs } = ports
+  const workers = new Map<string, Worker>()
 
-  const cycle = async (): Promise<Cycle> => {
-    const lease = await store.leases.take(leaseName, ports.holder, leaseMs)
-    if (lease === undefined) {
-      suspects = {}
-      return { status: 'elsewhere', removed: [], held: null }
-    }
-    const report = await auditor.audit()
-    const orphans = orphansOf(report)
-    const decision = decide(
-      {
-        at: report.at,
-        expected: report.expected,
-        listed: report.listed,
-        listedByTenant: report.listedByTenant,
-        orphans: orphans.map(({ ref, marks }) => ({ ref, tenant: marks.tenant })),
-      },
-      suspects,
-      ports.rules,
-    )
-    suspects = decision.suspects
-    const marksOf = new Map(orphans.map(({ ref, marks }) => [ref, marks]))
-    const removed: string[] = []
-    for (const { ref } of decision.remove) {
-      const marks = marksOf.get(ref)
-      if (marks !== undefined && (await collectOne(ports, marks))) removed.push(ref)
-    }
-    return { status: 'done', report, removed, held: decision.held }
+  /** A driver that was opened anew, such as with other credentials, begins anew. */
+  const workerOf = (driver: Driver): Worker => {
+    const known = workers.get(driver.name)
+    if (known?.driver === driver) return known
+    const work = createDriverCycle({ ...ports, driver, lease: leaseOf(driver.name) })
+    const fresh = { driver, work }
+    workers.set(driver.name, fresh)
+    return fresh
   }
-
+  const once = async (
+    { driver, work }: Worker,
+    signal?: AbortSignal,
+  ): Promise<readonly Cycle[]> => {
+    try {
+      const ended = await work(signal)
+      ports.onCycle?.(ended)
+      return [ended]
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error
+      const problem = explainError(error)
+      logger.warn({ driver: driver.name, problem }, 'no cleanup in this cycle')
+      return []
+    }
+  }
   return {
-    cycle,
+    cycle: async () => {
+      const all = [...ports.drivers.values()].map((driver) => once(workerOf(driver)))
+      return (await Promise.all(all)).flat()
+    },
     run: async (signal) => {
+      // A cycle that is broken ends the service; one that is slow delays no other driver's.
+      const broken = Promise.withResolvers<never>()
+      broken.promise.catch(() => undefined)
+      const running = new Map<string, Promise<unknown>>()
       while (!signal.aborted) {
-        try {
-          const ended = await cycle()
-          say(logger, ended)
-          ports.onCycle?.(ended)
-        } catch (error) {
-          if (!(error instanceof OperatingError)) throw error
-          logger.warn({ problem: explainError(error) }, 'no cleanup in this cycle')
+        for (const [name, driver] of ports.drivers) {
+          if (running.has(name)) continue
+          const round = once(workerOf(driver), signal).catch(broken.reject)
+          const ended = round.finally(() => running.delete(name))
+          running.set(name, ended)
         }
-        await clock.sleep(ports.intervalMs, signal)
+        await Promise.race([clock.sleep(intervalMs, signal), broken.promise])
       }
-      await store.leases.release(leaseName, ports.holder).catch(() => undefined) // it expires anyway
+      await Promise.all(running.values())
+      const leases = [...workers.keys()].map((driver) =>
+        store.leases.release(leaseOf(driver), holder).catch(() => undefined),
+      )
+      await Promise.all(leases) // what cannot be released expires anyway
     },
   }
-}
-
-interface FoundOrphan {
-  readonly ref: string
-  readonly marks: OwnershipMarks
-}
-
-const orphansOf = (report: AuditReport): readonly FoundOrphan[] =>
-  report.findings.flatMap(({ item, verdict }) =>
-    verdict === 'orphan' && item.marks !== null ? [{ ref: item.ref, marks: item.marks }] : [],
-  )
-
-/** One orphan that fails delays only itself. */
-const collectOne = async (ports: CollectorPorts, marks: OwnershipMarks): Promise<boolean> => {
-  try {
-    return await collect(ports, marks)
-  } catch (error) {
-    if (!(error instanceof OperatingError)) throw error
-    ports.logger.warn({ key: marks.key, problem: explainError(error) }, 'an orphan stays for now')
-    return false
-  }
-}
-
-const say = (logger: Logger, { status, report, removed, held }: Cycle): void => {
-  if (status === 'elsewhere' || report === undefined) return
-  const { findings, strayClaims, counts } = report
-  if (findings.length + strayClaims.length + removed.length === 0 && held === null) return
-  logger.info({ counts, removed, held, strayClaims }, 'the provider differs from the log')
 }

@@ -1,9 +1,10 @@
 import { openBackbone } from '@weir/backbone'
-import { createEdgeDriver } from '@weir/drivers'
+import { openDrivers } from '@weir/backbone/drivers'
+import { createLogFollower } from '@weir/drivers'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { collectorName, createCollector } from './handle.ts'
-import { measureCycles } from './measure.ts'
+import { measureCleanup } from './measure.ts'
 
 await run({
   service: collectorName,
@@ -11,32 +12,38 @@ await run({
   config,
   start: async (context) => {
     const { log: logger, clock, ids, signal, metrics } = context
-    const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet, ...settings } = context.config
+    const { WEIR_INSTALLATION: installation, ...settings } = context.config
     const backbone = await openBackbone(context, collectorName)
-    const { store, bus } = backbone
+    const { store } = backbone
     const patience = {
       silentAfterMs: settings.WEIR_EDGE_SILENT_SECONDS * 1000,
       goneAfterMs: settings.WEIR_EDGE_GONE_SECONDS * 1000,
     }
-    const driver = createEdgeDriver({ bus, clock, fleet, installation, patience, logger })
+    const registry = await openDrivers(context, backbone, { patience })
+    const measured = measureCleanup(metrics)
     const collector = createCollector({
       store,
-      driver,
+      drivers: registry.drivers,
+      follower: createLogFollower(store.log, measured.onEnded),
       installation,
       clock,
       logger,
       holder: `${collectorName}/${ids.uuid()}`,
-      onCycle: measureCycles(metrics),
+      onCycle: measured.onCycle,
       intervalMs: settings.WEIR_GC_INTERVAL_SECONDS * 1000,
+      apartMs: settings.WEIR_GC_CONFIRM_SECONDS * 1000,
+      deletesPerSecond: settings.WEIR_GC_PER_SECOND,
+      observeOnly: settings.WEIR_GC_MODE === 'observe',
       rules: {
-        mode: settings.WEIR_GC_MODE,
-        scans: 2,
+        settleMs: settings.WEIR_GC_SETTLE_SECONDS * 1000,
         graceMs: settings.WEIR_GC_GRACE_SECONDS * 1000,
         atMost: settings.WEIR_GC_AT_MOST,
-        atMostShare: 0.1,
+        atMostShare: settings.WEIR_GC_AT_MOST_SHARE,
+        breakerAtLeast: settings.WEIR_GC_BREAKER_AT_LEAST,
+        breakerShare: settings.WEIR_GC_BREAKER_SHARE,
       },
     })
-    const running = [driver.run(signal), collector.run(signal)]
+    const running = [registry.run(signal), collector.run(signal)]
     return {
       stop: async () => {
         await Promise.all(running)

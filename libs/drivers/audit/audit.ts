@@ -1,118 +1,224 @@
-import type { RecordedEvent, TenantId } from '@weir/contract'
-import { OperatingError } from '@weir/kernel'
+// One complete comparison of a provider with the log, in memory that does not grow with what is in order.
+//
+// First the whole inventory is read, page by page, and then the log to where it ends after that. A page
+// is looked at with what is known of the log so far, and what that calls live is dropped at once. That is
+// safe: the older log may call something live that was released since, which the next scan finds; it can
+// never take anything for an orphan, because whatever it does not call live is only kept, and judged by
+// its Service's story when that is read, after the inventory is. So memory holds one page and what is
+// out of order, and a resource whose intent was recorded while the scan went on is never condemned.
+import type { DriverName } from '@weir/contract'
+import { explainError, OperatingError } from '@weir/kernel'
 import type { Driver, InventoryItem } from '../driver.ts'
-import { classify, type Verdict } from './classify.ts'
-import { createLogFacts, type LogFacts } from './log-facts.ts'
+import { judgeByMarks, judgeTold, type Judgement, type Verdict } from './judge.ts'
+import type { AuditLog, LogFollower } from './log-follower.ts'
+import { driverOf } from './places.ts'
+import { tellResource } from './resource-told.ts'
 
-/** The part of the log that an audit reads; `@weir/eventlog` has this shape. */
-export interface AuditLog {
-  tenants(): Promise<readonly TenantId[]>
-  head(tenant: TenantId): Promise<number>
-  after(tenant: TenantId, sequence: number, limit: number): Promise<readonly RecordedEvent[]>
-  claims(
-    scope: 'address' | 'frontend',
-    prefix: string,
-  ): Promise<readonly { readonly key: string; readonly holder: string | null }[]>
-  /** Milliseconds since the epoch by the log's own clock. */
-  now(): Promise<number>
-}
-
-export interface Finding {
+/** A thing that is not live, or that is and was condemned before. */
+export interface Finding extends Judgement {
   readonly item: InventoryItem
-  readonly verdict: Verdict
+  /** Version of its resource stream when it was judged. */
+  readonly version: number
 }
 
-/** An address or frontend that is held although its holder's life is over. */
-export interface StrayClaim {
-  readonly scope: 'address' | 'frontend'
-  readonly key: string
-  readonly holder: string
+/** A precondition that does not hold, by name. Nothing may be condemned, spared or deleted then. */
+export interface Hindrance {
+  readonly name:
+    | 'inventory-incomplete'
+    | 'inventory-empty'
+    | 'too-many-findings'
+    | 'log-horizon'
+    | 'account'
+    | 'installation'
+    | 'schema'
+  readonly why: string
 }
 
-/** One complete comparison of a provider with the log. */
 export interface AuditReport {
-  readonly driver: string
-  /** When the log was read, by its own clock. */
+  readonly driver: DriverName
+  /** The log's clock before the inventory was read, and after the log was, milliseconds. */
+  readonly began: number
   readonly at: number
+  readonly hindrances: readonly Hindrance[]
   readonly counts: Readonly<Record<Verdict, number>>
-  /** Everything that is not `live`, by ref. */
+  /** By ref. Of things that are not ours to touch only the first thousand. */
   readonly findings: readonly Finding[]
-  readonly strayClaims: readonly StrayClaim[]
-  /** Resources that the log says must exist, and those found. */
+  /** Resources that the log says must exist, and things found. */
   readonly expected: number
   readonly listed: number
+  /** Things with our marks, by tenant. */
   readonly listedByTenant: Readonly<Record<string, number>>
 }
 
-/** Audits one provider; keeps what it read of the log, so that the next audit reads only what is new. */
-export interface Auditor {
-  /**
-   * Compares now. The whole inventory is read first and the log after it, so that whatever was listed
-   * has its intent in what is read.
-   * @throws OperatingError when the inventory cannot be completed or the log does not answer.
-   */
-  audit(): Promise<AuditReport>
-  readonly facts: LogFacts
-}
-
-const batch = 2000
-/** A bound on pages, far beyond any provider: a list that never ends is a broken list. */
-const maxPages = 100_000
-
-export const createAuditor = (ports: {
+export interface AuditPorts {
   readonly driver: Driver
   readonly log: AuditLog
+  readonly follower: LogFollower
   readonly installation: string
-}): Auditor => {
-  const { driver, log, installation } = ports
-  const facts = createLogFacts()
-  const cursors = new Map<TenantId, number>()
+  /** Why the database's schema is not this program's; null when it is. */
+  readonly schemaProblem: () => Promise<string | null>
+  /** The account that the driver's credentials must turn out to be; undefined when none is recorded. */
+  readonly account?: () => Promise<string | undefined>
+}
 
-  const catchUp = async (): Promise<void> => {
-    for (const tenant of await log.tenants()) {
-      const head = await log.head(tenant)
-      for (let at = cursors.get(tenant) ?? 0; at < head;) {
-        const events = await log.after(tenant, at, batch)
-        for (const event of events) facts.take(event)
-        at = events.at(-1)?.sequence ?? head
-        cursors.set(tenant, at)
-      }
-    }
-  }
-  const readClaims = async (scope: StrayClaim['scope']): Promise<readonly StrayClaim[]> => {
-    const claims = await log.claims(scope, '')
-    return claims.flatMap(({ key, holder }) => (holder === null ? [] : [{ scope, key, holder }]))
-  }
-  const isStray = ({ holder }: StrayClaim): boolean =>
-    (facts.service(holder)?.phase ?? 'over') === 'over'
+/** A bound on pages, far beyond any provider: a list that never ends is a broken list. */
+const maxPages = 100_000
+/** Things with our marks that are out of order; more than this is a disaster, not garbage. */
+const maxCandidates = 50_000
+/** Things that are not ours to touch which a report names. */
+const maxForeign = 1000
+/** Orphans read again before anybody is told: more would use up the provider's rate. */
+const maxRechecks = 100
+/** A list may be this old, milliseconds: what was released before and is still listed is there. */
+const staleMs = 300_000
+const storiesAtOnce = 256
 
+/**
+ * Compares now.
+ * @throws OperatingError when the log does not answer. What hinders at the provider is in the report.
+ */
+export const audit = async (ports: AuditPorts): Promise<AuditReport> => {
+  const { driver, log, follower } = ports
+  const name = driver.name as DriverName
+  const hindrances: Hindrance[] = []
+  const began = await log.now()
+  await follower.catchUp()
+  const scan = await readInventory(ports).catch(asHindrance('inventory-incomplete', hindrances))
+  const missed = await follower.catchUp()
+  if (missed !== undefined) hindrances.push({ name: 'log-horizon', why: missed })
+  hindrances.push(...(await preconditions(ports)))
+  const seen = scan ?? emptyScan()
+  const expected = follower.places.expected(name)
+  if (scan !== undefined && seen.listed === 0 && expected > 0) {
+    const why = `the inventory is empty while the log has ${expected} live resources`
+    hindrances.push({ name: 'inventory-empty', why })
+  }
+  if (seen.candidates.length >= maxCandidates) {
+    const why = `more than ${maxCandidates} things are out of order`
+    hindrances.push({ name: 'too-many-findings', why })
+  }
+  const judged = [...seen.foreign, ...(await judgeCandidates(ports, seen.candidates))]
+  const at = await log.now()
+  const findings = await withoutTheAbsent(driver, judged, at)
   return {
-    facts,
-    audit: async () => {
-      // Claims, like resources, are read before the log: whoever holds one is in what is read after.
-      const items = await readInventory(driver)
-      const claims = [...(await readClaims('address')), ...(await readClaims('frontend'))]
-      await catchUp()
-      const judged = items.map((item) => ({
-        item,
-        verdict: classify(item, installation, item.marks ? facts.facts(item.marks.key) : undefined),
-      }))
-      const findings = await withoutTheAbsent(driver, judged)
-      return {
-        driver: driver.name,
-        at: await log.now(),
-        counts: countVerdicts(findings),
-        findings: findings
-          .filter(({ verdict }) => verdict !== 'live')
-          .toSorted((a, b) => (a.item.ref < b.item.ref ? -1 : 1)),
-        strayClaims: claims.filter(isStray),
-        expected: facts.live(driver.name),
-        listed: items.length,
-        listedByTenant: countTenants(items, installation),
-      }
-    },
+    driver: name,
+    began,
+    at,
+    hindrances,
+    counts: countVerdicts(seen, findings),
+    findings: findings.toSorted((a, b) => (a.item.ref < b.item.ref ? -1 : 1)),
+    expected,
+    listed: seen.listed,
+    listedByTenant: Object.fromEntries(seen.byTenant),
   }
 }
+
+type OurItem = InventoryItem & { readonly marks: NonNullable<InventoryItem['marks']> }
+
+interface Scan {
+  listed: number
+  live: number
+  unnamed: Record<'foreign' | 'unmarked', number>
+  readonly byTenant: Map<string, number>
+  readonly foreign: Finding[]
+  readonly candidates: OurItem[]
+}
+
+const emptyScan = (): Scan => ({
+  listed: 0,
+  live: 0,
+  unnamed: { foreign: 0, unmarked: 0 },
+  byTenant: new Map(),
+  foreign: [],
+  candidates: [],
+})
+
+const readInventory = async (ports: AuditPorts): Promise<Scan> => {
+  const { driver } = ports
+  const scan = emptyScan()
+  let cursor: string | undefined
+  for (let page = 0; page < maxPages; page += 1) {
+    const { resources, next } = await driver.inventory(cursor)
+    for (const item of resources) takeItem(ports, scan, item)
+    if (next === undefined) return scan
+    if (next === cursor) break
+    cursor = next
+  }
+  throw new OperatingError(`cannot list ${driver.name}: its pages do not end`)
+}
+
+const takeItem = (
+  { driver, follower, installation }: AuditPorts,
+  scan: Scan,
+  item: InventoryItem,
+) => {
+  scan.listed += 1
+  const judged = judgeByMarks(item, installation)
+  if (judged !== undefined || item.marks === null) {
+    const { verdict } = judged ?? { verdict: 'unmarked' }
+    if (verdict === 'foreign' || verdict === 'unmarked') scan.unnamed[verdict] += 1
+    const room = scan.foreign.length < maxForeign
+    if (judged !== undefined && room) scan.foreign.push({ ...judged, item, version: 0 })
+    return
+  }
+  const { tenant, service, key, epoch } = item.marks
+  scan.byTenant.set(tenant, (scan.byTenant.get(tenant) ?? 0) + 1)
+  const live = follower.places.isLive({ tenant, service, driver: driverOf(key), epoch })
+  const suspected = follower.suspects.of(driver.name).has(item.ref)
+  if (live && !suspected) scan.live += 1
+  else if (scan.candidates.length < maxCandidates) {
+    scan.candidates.push({ ...item, marks: item.marks })
+  }
+}
+
+/** Judges by whole stories, read now: the inventory was complete before. */
+const judgeCandidates = async (
+  { driver, log }: AuditPorts,
+  candidates: readonly OurItem[],
+): Promise<readonly Finding[]> => {
+  const findings: Finding[] = []
+  for (let from = 0; from < candidates.length; from += storiesAtOnce) {
+    const some = candidates.slice(from, from + storiesAtOnce)
+    const judged = some.map(async (item): Promise<Finding> => {
+      const { tenant, service, key, epoch } = item.marks
+      const told = tellResource(await log.story(tenant, service), key)
+      // Another driver of ours may share the account: what is its to keep is no garbage of this one's.
+      const other = driverOf(key) !== driver.name
+      const judgement = judgeTold({ driver: driverOf(key), epoch }, told)
+      const verdict = other && judgement.verdict === 'orphan' ? 'no-intent' : judgement.verdict
+      return { ...judgement, verdict, item, version: told.version }
+    })
+    findings.push(...(await Promise.all(judged)))
+  }
+  return findings
+}
+
+const preconditions = async (ports: AuditPorts): Promise<readonly Hindrance[]> => {
+  const { driver, follower, installation } = ports
+  const found: Hindrance[] = []
+  const schema = await ports.schemaProblem()
+  if (schema !== null) found.push({ name: 'schema', why: schema })
+  const logs = follower.installation()
+  if (logs !== undefined && logs !== installation) {
+    const why = `the log is of installation ${logs}, and this is ${installation}`
+    found.push({ name: 'installation', why })
+  }
+  const probed = await driver.probe().catch(asHindrance('account', found))
+  if (probed?.status === 'refused') found.push({ name: 'account', why: probed.problem })
+  const expected = await ports.account?.()
+  if (probed?.status === 'ready' && expected !== undefined && probed.account !== expected) {
+    const why = `the credentials are of account ${probed.account}, expected ${expected}`
+    found.push({ name: 'account', why })
+  }
+  return found
+}
+
+const asHindrance =
+  (name: Hindrance['name'], into: Hindrance[]) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof OperatingError)) throw error
+    into.push({ name, why: explainError(error) })
+  }
 
 /**
  * Leaves out orphans that a fresh read does not find: an inventory may list what went a moment ago, and
@@ -121,44 +227,32 @@ export const createAuditor = (ports: {
 const withoutTheAbsent = async (
   driver: Driver,
   judged: readonly Finding[],
+  now: number,
 ): Promise<readonly Finding[]> => {
   const kept: Finding[] = []
+  let left = maxRechecks
   for (const finding of judged) {
-    const { item, verdict } = finding
-    const orphan = verdict === 'orphan' ? item.marks : null
-    const gone = orphan !== null && (await driver.observe(orphan)).status === 'absent'
-    if (!gone) kept.push(finding)
+    const fresh = finding.verdict === 'orphan' && now - (finding.goneAt ?? now) < staleMs
+    const marks = fresh ? finding.item.marks : null
+    if (marks === null || left === 0) {
+      kept.push(finding)
+      continue
+    }
+    left -= 1
+    const seen = await driver.observe(marks).catch(unreadable)
+    if (seen?.status !== 'absent') kept.push(finding)
   }
   return kept
 }
 
-const readInventory = async (driver: Driver): Promise<readonly InventoryItem[]> => {
-  const items: InventoryItem[] = []
-  let cursor: string | undefined
-  for (let page = 0; page < maxPages; page += 1) {
-    const { resources, next } = await driver.inventory(cursor)
-    items.push(...resources)
-    if (next === undefined) return items
-    cursor = next
-  }
-  throw new OperatingError(`cannot list ${driver.name}: more than ${maxPages} pages`)
+const unreadable = (error: unknown): undefined => {
+  if (!(error instanceof OperatingError)) throw error
 }
 
-const countVerdicts = (findings: readonly Finding[]): Record<Verdict, number> => {
-  const counts = { live: 0, superseded: 0, orphan: 0, 'no-intent': 0, foreign: 0, unmarked: 0 }
-  for (const { verdict } of findings) counts[verdict] += 1
-  return counts
-}
-
-const countTenants = (
-  items: readonly InventoryItem[],
-  installation: string,
-): Record<string, number> => {
-  const counts: Record<string, number> = {}
-  for (const { marks } of items) {
-    if (marks?.installation === installation) {
-      counts[marks.tenant] = (counts[marks.tenant] ?? 0) + 1
-    }
+const countVerdicts = (scan: Scan, findings: readonly Finding[]): Record<Verdict, number> => {
+  const counts = { live: scan.live, superseded: 0, orphan: 0, 'no-intent': 0, ...scan.unnamed }
+  for (const { verdict } of findings) {
+    if (verdict !== 'foreign' && verdict !== 'unmarked') counts[verdict] += 1
   }
   return counts
 }

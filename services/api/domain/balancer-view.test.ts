@@ -89,6 +89,56 @@ describe('the status follows the story', () => {
   })
 })
 
+describe('a move to a driver whose provider gives the address', () => {
+  const cloud = `octavia-${service}`
+  const ingress = [{ hostname: 'weir-1.cloud.example' }]
+  const move = [
+    said('DriverChanged', { from: 'edge', to: 'octavia', cause: 'cluster-default' }),
+    said('FrontendsAllocated', { leases, frontends, choice: 'provider', considered: [] }),
+  ]
+  const at = { key: cloud, epoch: 2, generation: 1 }
+  const made = [
+    said('ResourceIntended', { ...at, desired: { targets } }),
+    said('ResourceProgrammed', { ...at, ingress, confirmedBy: ['octavia'] }),
+  ]
+  const nothing = said('FrontendsAllocated', {
+    leases: [],
+    frontends: [],
+    choice: 'provider',
+    considered: [],
+  })
+
+  test('shows the old address and why it will change', () => {
+    const view = given(...serving, ...move, moved(2), programmed(2))
+    expect(view).toMatchObject({ driver: 'octavia', status: 'Programming', generation: 0 })
+    expect(view.ingress).toEqual([{ ip, ipMode: 'Proxy' }])
+    expect(view.reason).toMatchObject({ code: 'DriverChanging' })
+  })
+
+  test('that is refused is degraded, and serves as before', () => {
+    const refused = said('ResourceRefused', {
+      key: cloud,
+      driver: 'octavia',
+      capability: 'protocols',
+      problem: 'no UDP',
+      intentHash: hash,
+    })
+    const view = given(...serving, ...move, refused, moved(2), programmed(2))
+    expect(view).toMatchObject({ status: 'Degraded', reason: { code: 'ResourceRefused' } })
+  })
+
+  test('ends with the new name, and the end of the old resource changes nothing', () => {
+    const view = given(...serving, ...move, ...made, programmed(3), absent, nothing)
+    expect(view).toMatchObject({ status: 'Ready', ingress, leases: [], reason: null, epoch: 2 })
+  })
+
+  test('that takes long is told of as that, not as attempts', () => {
+    const problem = 'the provider has worked on "create" since noon'
+    const slow = said('ReconcileParked', { key: cloud, attempts: 0, problem })
+    expect(given(...serving, ...move, slow).reason).toMatchObject({ message: problem })
+  })
+})
+
 describe('a reason stands', () => {
   const reasonAfter = (...story: readonly unknown[]) => given(...story).reason?.code ?? null
 

@@ -1,5 +1,6 @@
 // What one load balancer looks like to its owner: a fold of its story.
 import type {
+  EventData,
   Frontend,
   Ingress,
   Lease,
@@ -53,6 +54,11 @@ export interface BalancerState extends Omit<BalancerView, 'status'> {
   readonly end: 'open' | 'releasing' | 'released'
   /** The generation a provider confirmed last, 0 for none. */
   readonly programmed: number
+  /** Whether the allocator let the wish through; a provider that gives addresses leaves nothing to hold. */
+  readonly granted: boolean
+  /** The newest incarnation begun, counted over lives and drivers, and the one whose ingress is shown. */
+  readonly newest: number
+  readonly shown: number
 }
 
 /** Adds one event of a Service's story. Undefined until the Service first asked for a load balancer. */
@@ -65,10 +71,11 @@ export const evolveBalancer = (
 }
 
 /** What the owner sees of a state. */
-export const viewOf = ({ end, programmed, ...seen }: BalancerState): BalancerView => ({
-  ...seen,
-  status: statusOf({ end, programmed, ...seen }),
-})
+export const viewOf = (state: BalancerState): BalancerView => {
+  const { end: _end, programmed: _programmed, granted: _granted, ...rest } = state
+  const { newest: _newest, shown: _shown, ...seen } = rest
+  return { ...seen, status: statusOf(state) }
+}
 
 const begin = (
   before: BalancerState | undefined,
@@ -91,6 +98,9 @@ const begin = (
     epoch: 0,
     generation: 0,
     programmed: 0,
+    granted: false,
+    newest: (before?.newest ?? 0) + 1,
+    shown: 0,
     life: (before?.life ?? 0) + 1,
     updatedAt: event.recordedtime,
   }
@@ -103,28 +113,31 @@ const change = (state: BalancerState, event: RecordedEvent): BalancerState => {
   if (isRefusal(event)) return { ...state, reason: reasonOf(event) }
   switch (event.type) {
     case 'LoadBalancerChanged':
-      return { ...state, intent: event.data.intent, reason: null }
+      return { ...state, intent: event.data.intent, reason: stillMoving(state) }
     case 'FrontendsAllocated': {
       const { leases, frontends } = event.data
-      return { ...state, leases, frontends, reason: null }
+      return { ...state, leases, frontends, granted: true, reason: stillMoving(state) }
     }
+    case 'DriverChanged':
+      return moved(state, event.data)
     case 'ResourceIntended': {
       const { epoch, generation, desired } = event.data
+      // A former driver goes on until the newest serves; what it is told is no news of the newest.
+      if (epoch !== state.newest) return state
       return { ...state, epoch, generation, targets: desired.targets }
     }
-    case 'ResourceProgrammed': {
-      const { ingress, generation } = event.data
-      const over = providerReasons.includes(state.reason?.code ?? '')
-      return { ...state, ingress, programmed: generation, reason: over ? null : state.reason }
+    case 'ResourceProgrammed':
+      return programmedAs(state, event.data)
+    case 'TargetsChanged': {
+      const { epoch, generation, after } = event.data
+      return epoch === state.newest ? { ...state, generation, targets: after } : state
     }
-    case 'TargetsChanged':
-      return { ...state, generation: event.data.generation, targets: event.data.after }
     case 'ReconcileParked':
-      return { ...state, reason: state.reason ?? parked(event.data) }
+      return { ...state, reason: hidden(state) ?? parked(event.data) }
     case 'ReleaseRequested':
       return { ...state, end: 'releasing', reason: null }
     case 'ResourceAbsent':
-      return { ...state, ingress: [], targets: [], reason: null }
+      return absentAs(state, event.data.epoch)
     case 'FrontendsReleased':
       return { ...state, end: 'released', leases: [], frontends: [], reason: null }
     default:
@@ -132,18 +145,71 @@ const change = (state: BalancerState, event: RecordedEvent): BalancerState => {
   }
 }
 
-const parked = ({ attempts, problem }: { attempts: number; problem: string }): Reason => ({
-  code: 'ReconcileParked',
-  message: `${attempts} attempts failed, the last with: ${problem}`,
-  fix: 'it is tried again every hour and when the Service changes; look at the driver',
+const movingCode = 'DriverChanging'
+
+const moved = (state: BalancerState, { from, to }: EventData<'DriverChanged'>): BalancerState => ({
+  ...state,
+  driver: to,
+  newest: state.newest + 1,
+  generation: 0,
+  programmed: 0,
+  reason: {
+    code: movingCode,
+    message: `the driver ${to} takes over from ${from}, which serves until then`,
+    fix: 'wait; the address changes once the new one serves',
+  },
 })
 
+/** A refusal says more than a failure; a move says less. */
+const hidden = ({ reason }: BalancerState): Reason | null =>
+  reason?.code === movingCode ? null : reason
+
+/** A move goes on, whatever else is granted or changed meanwhile. */
+const stillMoving = ({ reason }: BalancerState): Reason | null =>
+  reason?.code === movingCode ? reason : null
+
+const programmedAs = (
+  state: BalancerState,
+  data: EventData<'ResourceProgrammed'>,
+): BalancerState => {
+  const { ingress, generation, epoch } = data
+  if (epoch !== state.newest) {
+    return epoch < state.shown ? state : { ...state, ingress, shown: epoch }
+  }
+  const over = [...providerReasons, movingCode].includes(state.reason?.code ?? '')
+  const reason = over ? null : state.reason
+  return { ...state, ingress, shown: epoch, programmed: generation, reason }
+}
+
+/** 0 is the newest that was never made. A former incarnation that goes takes only its own ingress along. */
+const absentAs = (state: BalancerState, epoch: number): BalancerState => {
+  if (epoch === 0 || epoch === state.newest) {
+    return { ...state, ingress: [], targets: [], reason: null }
+  }
+  return epoch === state.shown ? { ...state, ingress: [] } : state
+}
+
+/** No attempt failed where a provider only takes its time. */
+const parked = ({ attempts, problem }: { attempts: number; problem: string }): Reason =>
+  attempts === 0
+    ? {
+        code: 'ReconcileParked',
+        message: problem,
+        fix: 'it is asked about until it is done; look at the provider',
+      }
+    : {
+        code: 'ReconcileParked',
+        message: `${attempts} attempts failed, the last with: ${problem}`,
+        fix: 'it is tried again every hour and when the Service changes; look at the driver',
+      }
+
 const statusOf = (state: BalancerState): BalancerStatus => {
-  const { end, reason, ingress, leases, generation, programmed } = state
+  const { end, reason, ingress, granted, generation, programmed } = state
   if (end === 'released') return 'Released'
   if (end === 'releasing') return 'Releasing'
-  if (reason !== null) return ingress.length > 0 ? 'Degraded' : 'Pending'
-  if (leases.length === 0) return 'Pending'
+  const moving = reason?.code === movingCode
+  if (reason !== null && !moving) return ingress.length > 0 ? 'Degraded' : 'Pending'
+  if (!granted) return 'Pending'
   if (generation === 0) return 'Allocated'
   return programmed === generation ? 'Ready' : 'Programming'
 }

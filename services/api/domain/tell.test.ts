@@ -16,6 +16,15 @@ const moved = (after: unknown) =>
 test.each([
   [requested(service, 'web'), 'shop/web wants a load balancer'],
   [said('FrontendsAllocated', { leases, frontends, choice: 'sticky' }), `${ip}:443/TCP (sticky)`],
+  [
+    said('FrontendsAllocated', { leases: [], frontends: [], choice: 'provider' }),
+    'nothing (provider)',
+  ],
+  [
+    said('DriverChanged', { from: 'edge', to: 'octavia', cause: 'cluster-default' }),
+    'from edge to octavia, by cluster-default',
+  ],
+  [said('OperationStarted', { ...at, token: 't', what: 'create it' }), 'create it'],
   [said('LoadBalancerChanged', { fields: ['ports', 'sourceRanges'] }), 'ports, sourceRanges'],
   [
     said('AddressTaken', { address: ip, holder: null }),

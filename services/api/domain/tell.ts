@@ -12,7 +12,11 @@ export const gistOf = (event: RecordedEvent): string => {
     case 'LoadBalancerChanged':
       return event.data.fields.join(', ')
     case 'FrontendsAllocated':
-      return `${event.data.frontends.map(frontendText).join(' ')} (${event.data.choice})`
+      return `${event.data.frontends.map(frontendText).join(' ') || 'nothing'} (${event.data.choice})`
+    case 'DriverChanged':
+      return `from ${event.data.from} to ${event.data.to}, by ${event.data.cause}`
+    case 'OperationStarted':
+      return event.data.what
     case 'ResourceIntended':
       return `generation ${event.data.generation} for ${nodesOf(event.data.desired.targets)}`
     case 'TargetsChanged':

@@ -48,7 +48,12 @@ export const openApi = async (): Promise<Api> => {
   const failures: Readonly<Record<string, unknown>>[] = []
   const stopped = new AbortController()
   const fleet: Api['fleet'] = {
-    current: { edges: async () => [], report: async () => ({ examined: 0, findings: [] }) },
+    current: {
+      edges: async () => [],
+      report: async () => ({ examined: 0, findings: [] }),
+      explain: async () => undefined,
+      suspects: async () => [],
+    },
   }
   const app = await createApi({
     store,
@@ -57,7 +62,12 @@ export const openApi = async (): Promise<Api> => {
     adminToken,
     masterKey,
     drivers: memoryDrivers(store, masterKey),
-    fleet: { edges: () => fleet.current.edges(), report: () => fleet.current.report() },
+    fleet: {
+      edges: () => fleet.current.edges(),
+      report: () => fleet.current.report(),
+      explain: (resource) => fleet.current.explain(resource),
+      suspects: () => fleet.current.suspects(),
+    },
     onNews: (handle, signal) => {
       listeners.add(handle)
       signal.addEventListener('abort', () => listeners.delete(handle), { once: true })

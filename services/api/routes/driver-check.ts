@@ -1,4 +1,4 @@
-import type { KnownDriver } from '@weir/backbone/drivers'
+import { sameAccount, type KnownDriver } from '@weir/backbone/drivers'
 import type { Driver, Probe } from '@weir/drivers'
 import { explainError, OperatingError } from '@weir/kernel'
 import { redactText } from '@weir/runtime'
@@ -54,7 +54,7 @@ export const requireAccount = async (driver: Driver, account: string): Promise<v
 
 const refusalOf = (probe: Probe, account?: string): string | undefined => {
   if (probe.status === 'refused') return probe.problem
-  if (account === undefined || probe.account === account) return undefined
+  if (account === undefined || sameAccount(probe.account, account)) return undefined
   return `the credentials are those of account ${probe.account}, not of ${account}`
 }
 

@@ -1,4 +1,6 @@
+import type { Suspect } from '@weir/drivers'
 import { z } from 'zod'
+import { notFound } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
 import { operatorFor, type Routes } from './route.ts'
 
@@ -6,6 +8,10 @@ import { operatorFor, type Routes } from './route.ts'
 export interface FleetReader {
   edges(): Promise<readonly unknown[]>
   report(): Promise<unknown>
+  /** Why one thing is kept, condemned or gone; undefined when nobody knows it. */
+  explain(resource: string): Promise<unknown>
+  /** What is condemned now, by the log. */
+  suspects(): Promise<readonly Suspect[]>
 }
 
 /** Edges and gc's report; the operator's alone. */
@@ -25,4 +31,21 @@ export const fleetRoutes = (app: Routes, context: RouteContext): void => {
     await operatorFor(context, request, 'see')
     return fleet.report()
   })
+
+  app.get(
+    '/gc/explain',
+    {
+      schema: {
+        querystring: z.object({ resource: z.string().min(1).max(500) }),
+        response: { 200: z.unknown() },
+      },
+    },
+    async (request) => {
+      await operatorFor(context, request, 'see')
+      const { resource } = request.query
+      const explained = await fleet.explain(resource)
+      if (explained === undefined) throw notFound(`resource ${resource}`)
+      return explained
+    },
+  )
 }

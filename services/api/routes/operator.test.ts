@@ -221,6 +221,8 @@ describe('the check', () => {
         throw new OperatingError('cannot read EDGE')
       },
       report: async () => ({ findings: [], examined: 0 }),
+      explain: async () => undefined,
+      suspects: async () => [],
     }
     const found = await check()
     expect(found['edges']).toMatchObject({ level: 'failed', detail: 'cannot read EDGE' })

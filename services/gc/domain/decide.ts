@@ -1,84 +1,211 @@
-// Which orphans may go in this cycle. All preconditions hold or nothing is deleted.
+// What to do about what one scan found. All preconditions hold or nothing is done at all.
+//
+//   thing \ scan   orphan                              not listed             listed, and no orphan
+//   unknown        condemn, once the reason is gone    nothing                nothing
+//                  for a while
+//   condemned      remove, after grace and a later     spare                  spare
+//                  scan, within the limits
+//   deleting       remove: goes on                     look again, until      spare
+//                                                      absent twice
+//
+// Only a condemned thing is ever removed, and only when a complete scan that began after it was condemned
+// saw it again. So two complete scans agree, and the grace runs from the first, by the log's clock.
 
-/** A resource at the provider whose reason to exist is gone. */
+/** A thing at the provider whose reason to exist is gone. */
 export interface Orphan {
   readonly ref: string
   readonly tenant: string
+  readonly key: string
+  readonly epoch: number
+  /** When its reason went, milliseconds by the log's clock; null when that is not known. */
+  readonly goneAt: number | null
 }
 
-/** How long each orphan has been one, by ref; kept between scans, by the log's clock. */
-export type Suspects = Readonly<Record<string, Suspect>>
-
-export interface Suspect {
-  /** When it was first seen as an orphan, milliseconds since the epoch; never when it was made. */
+/** A condemned thing, as the log has it. */
+export interface Condemned {
+  readonly ref: string
+  readonly tenant: string
+  readonly key: string
+  readonly epoch: number
+  /** Id of the event. */
+  readonly condemned: string
+  /** When the log took the event: never when the thing was made. */
   readonly since: number
-  readonly scans: number
+  readonly deleting: boolean
 }
 
 export interface Rules {
-  readonly mode: 'observe' | 'apply'
-  /** Scans in a row that must see an orphan. */
-  readonly scans: number
-  /** Milliseconds since it was first seen as one. */
+  /** Milliseconds a reason must be gone before its resource is condemned: the provisioner's time. */
+  readonly settleMs: number
+  /** Milliseconds from then until it may be deleted. */
   readonly graceMs: number
-  /** Most deletes of one tenant in one cycle: this many, or this share of what it has, if more. */
+  /** Most things of one tenant deleted in one cycle: this many, or this share of what it has, if more. */
   readonly atMost: number
   readonly atMostShare: number
+  /**
+   * More than so many, and more than this share of what a tenant has or of all, due at once without an
+   * approval since they were condemned: something else is wrong, and nothing is deleted.
+   */
+  readonly breakerAtLeast: number
+  readonly breakerShare: number
 }
 
-/** What one complete scan found. */
-export interface Scan {
+/** What people decided. */
+export interface Permission {
+  readonly mode: 'observe' | 'apply'
+  readonly why: string | null
+  readonly approvedAt: number
+  readonly paused: ReadonlyMap<string, string>
+  readonly ordered: ReadonlySet<string>
+}
+
+/** What one scan found. */
+export interface Scan<O extends Orphan = Orphan, C extends Condemned = Condemned> {
+  /** The log's clock before the inventory was read, and after the log was. */
+  readonly began: number
   readonly at: number
-  /** Resources the log says must exist. */
-  readonly expected: number
-  /** Resources listed, whatever they are, and how many each tenant has. */
+  /** Preconditions that do not hold. */
+  readonly hindrances: readonly string[]
   readonly listed: number
   readonly listedByTenant: Readonly<Record<string, number>>
-  readonly orphans: readonly Orphan[]
+  readonly orphans: readonly O[]
+  /** Refs of condemned things that were listed and are no orphans, and why. */
+  readonly reprieved: ReadonlyMap<string, string>
+  readonly condemned: readonly C[]
+  /** How often each was tried in vain, by ref: those go last. */
+  readonly tries: ReadonlyMap<string, number>
 }
 
-export interface Decision {
-  /** What to delete now, in the order of refs. */
-  readonly remove: readonly Orphan[]
-  readonly suspects: Suspects
-  /** Why nothing is deleted although something is due; null when nothing holds us. */
-  readonly held: string | null
+export interface Decision<O extends Orphan = Orphan, C extends Condemned = Condemned> {
+  readonly condemn: readonly O[]
+  readonly spare: readonly { readonly thing: C; readonly why: string }[]
+  /** What to delete now, or to go on deleting. */
+  readonly remove: readonly C[]
+  /** Deleted, and not listed any more: to be read until its absence is certain. */
+  readonly confirm: readonly C[]
+  /** Why something that is due stays; empty when nothing is held back. */
+  readonly held: readonly string[]
+  /** The breaker opens for this reason. */
+  readonly suspend: string | null
 }
 
-export const decide = (scan: Scan, before: Suspects, rules: Rules): Decision => {
-  // A provider that lists nothing while the log knows of live resources has lost its memory, or we
-  // ask the wrong one. Such a scan does not count: not for a delete, and not as a second look.
-  if (scan.listed === 0 && scan.expected > 0) {
-    const held = `the inventory is empty while the log has ${scan.expected} live resources`
-    return { remove: [], suspects: {}, held }
+const nothing = { condemn: [], spare: [], remove: [], confirm: [], suspend: null }
+
+/** Condemned in one cycle; the rest is condemned in the next. */
+const condemnAtMost = 20_000
+
+export const decide = <O extends Orphan, C extends Condemned>(
+  scan: Scan<O, C>,
+  permission: Permission,
+  rules: Rules,
+): Decision<O, C> => {
+  if (scan.hindrances.length > 0) return { ...nothing, held: scan.hindrances }
+  const orphans = new Map(scan.orphans.map((orphan) => [orphan.ref, orphan]))
+  const known = new Map(scan.condemned.map((thing) => [thing.ref, thing]))
+  const again = scan.condemned.filter((thing) => isSame(thing, orphans.get(thing.ref)))
+  const gone = scan.condemned.filter((thing) => !isSame(thing, orphans.get(thing.ref)))
+  const condemn = scan.orphans
+    .filter((orphan) => !isSame(known.get(orphan.ref), orphan) && isSettled(orphan, scan, rules))
+    .toSorted(byRef)
+    .slice(0, condemnAtMost)
+  const isLost = ({ deleting, ref }: C): boolean =>
+    deleting && !orphans.has(ref) && !scan.reprieved.has(ref)
+  const lost = gone.filter(isLost)
+  const spare = gone
+    .filter((thing) => !isLost(thing))
+    .map((thing) => ({ thing, why: scan.reprieved.get(thing.ref) ?? 'it is not there any more' }))
+  const due = again.filter((thing) => isDue(thing, scan, rules))
+  return { condemn, spare, ...removals({ due, lost }, scan, { permission, rules }) }
+}
+
+const byRef = (a: { readonly ref: string }, b: { readonly ref: string }): number =>
+  a.ref < b.ref ? -1 : 1
+
+const isSame = (thing: Condemned | undefined, orphan: Orphan | undefined): boolean =>
+  thing !== undefined && thing.key === orphan?.key && thing.epoch === orphan.epoch
+
+const isSettled = ({ goneAt }: Orphan, { at }: Scan, { settleMs }: Rules): boolean =>
+  goneAt === null || at - goneAt >= settleMs
+
+const isDue = ({ since }: Condemned, { began, at }: Scan, { graceMs }: Rules): boolean =>
+  since < began && at - since >= graceMs
+
+interface Judges {
+  readonly permission: Permission
+  readonly rules: Rules
+}
+
+const removals = <C extends Condemned>(
+  { due, lost }: { readonly due: readonly C[]; readonly lost: readonly C[] },
+  scan: Scan,
+  judges: Judges,
+): Pick<Decision<Orphan, C>, 'remove' | 'confirm' | 'held' | 'suspend'> => {
+  const { permission } = judges
+  const tripped = whyTooMany(due, scan, judges)
+  if (tripped !== undefined) return { remove: [], confirm: [], held: [tripped], suspend: tripped }
+  const may = ({ tenant, condemned }: C): boolean =>
+    !permission.paused.has(tenant) &&
+    (permission.mode === 'apply' || permission.ordered.has(condemned))
+  const allowed = due.filter(may)
+  const remove = withinLimits(allowed, scan, judges.rules)
+  const paused = due.filter(({ tenant }) => permission.paused.has(tenant)).length
+  const observed = due.length - allowed.length - paused
+  return {
+    remove,
+    confirm: lost.filter(may),
+    held: [
+      ...told(observed, permission.why ?? 'observe mode'),
+      ...told(paused, 'cleanup of their tenant is paused'),
+      ...told(allowed.length - remove.length, 'limit per cycle'),
+    ],
+    suspend: null,
   }
-  const suspects = Object.fromEntries(
-    scan.orphans.map(({ ref }) => [ref, seenAgain(before[ref], scan.at)]),
+}
+
+const told = (count: number, why: string): readonly string[] =>
+  count === 0 ? [] : [`${count} orphans stay: ${why}`]
+
+/** Why so many things being due at once is no garbage; undefined when they are few. */
+const whyTooMany = (
+  due: readonly Condemned[],
+  scan: Scan,
+  { permission, rules }: Judges,
+): string | undefined => {
+  if (permission.mode === 'observe') return undefined
+  const fresh = due.filter(
+    ({ deleting, since, condemned }) =>
+      !deleting && since > permission.approvedAt && !permission.ordered.has(condemned),
   )
-  const due = scan.orphans
-    .filter(({ ref }) => isDue(suspects[ref], scan.at, rules))
-    .toSorted((a, b) => (a.ref < b.ref ? -1 : 1))
-  if (due.length === 0) return { remove: [], suspects, held: null }
-  if (rules.mode === 'observe') {
-    return { remove: [], suspects, held: `observe mode: ${due.length} orphans are left` }
+  const { breakerAtLeast, breakerShare } = rules
+  const isTooMany = (count: number, of: number): boolean =>
+    count > breakerAtLeast && count > of * breakerShare
+  const ours = Object.values(scan.listedByTenant).reduce((sum, each) => sum + each, 0)
+  if (isTooMany(fresh.length, ours)) return tooMany(fresh.length, ours, 'all')
+  const byTenant = Map.groupBy(fresh, ({ tenant }) => tenant)
+  for (const [tenant, things] of byTenant) {
+    const of = scan.listedByTenant[tenant] ?? 0
+    if (isTooMany(things.length, of)) return tooMany(things.length, of, tenant)
   }
-  const remove = withinLimits(due, scan, rules)
-  const left = due.length - remove.length
-  const held = left === 0 ? null : `${left} orphans wait for the next cycle: limit per cycle`
-  return { remove, suspects, held }
+  return undefined
 }
 
-const seenAgain = (before: Suspect | undefined, at: number): Suspect =>
-  before === undefined ? { since: at, scans: 1 } : { ...before, scans: before.scans + 1 }
+const tooMany = (count: number, of: number, whose: string): string =>
+  `${count} of ${of} resources of ${whose} lost their reason at once; ` +
+  'see weir gc report, then weir gc approve if that is right'
 
-const isDue = (suspect: Suspect | undefined, at: number, rules: Rules): boolean =>
-  suspect !== undefined && suspect.scans >= rules.scans && at - suspect.since >= rules.graceMs
-
-const withinLimits = (due: readonly Orphan[], scan: Scan, rules: Rules): readonly Orphan[] => {
-  const taken: Record<string, number> = {}
-  return due.filter(({ tenant }) => {
-    const share = Math.floor((scan.listedByTenant[tenant] ?? 0) * rules.atMostShare)
-    taken[tenant] = (taken[tenant] ?? 0) + 1
-    return taken[tenant] <= Math.max(rules.atMost, share)
-  })
+const withinLimits = <C extends Condemned>(
+  due: readonly C[],
+  scan: Scan,
+  rules: Rules,
+): readonly C[] => {
+  const taken = new Map<string, number>()
+  const tries = ({ ref }: C): number => scan.tries.get(ref) ?? 0
+  return due
+    .toSorted((a, b) => tries(a) - tries(b) || byRef(a, b))
+    .filter(({ tenant }) => {
+      const share = Math.floor((scan.listedByTenant[tenant] ?? 0) * rules.atMostShare)
+      const count = (taken.get(tenant) ?? 0) + 1
+      taken.set(tenant, count)
+      return count <= Math.max(rules.atMost, share)
+    })
 }
