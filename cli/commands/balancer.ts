@@ -2,6 +2,14 @@ import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
 
+/** An address, or a name where a provider gives none. */
+const ingress = z.union([
+  z.object({ ip: z.string(), ipMode: z.string() }),
+  z.object({ hostname: z.string() }),
+])
+
+const port = z.looseObject({ protocol: z.string(), port: z.int() })
+
 /** The part of the API's load balancer that the command prints. */
 export const balancer = z.looseObject({
   service: z.string(),
@@ -13,13 +21,21 @@ export const balancer = z.looseObject({
   statusText: z.string(),
   leases: z.array(z.object({ ip: z.string(), pool: z.string() })),
   frontends: z.array(z.object({ ip: z.string(), protocol: z.string(), port: z.int() })),
-  ingress: z.array(z.object({ ip: z.string(), ipMode: z.string() })),
-  intent: z.looseObject({ externalTrafficPolicy: z.string() }),
+  ingress: z.array(ingress),
+  intent: z.looseObject({ externalTrafficPolicy: z.string(), ports: z.array(port) }),
   targets: z.array(z.object({ node: z.string(), ip: z.string(), weight: z.int() })),
   reason: z.object({ code: z.string(), message: z.string(), fix: z.string() }).nullable(),
   updatedAt: z.string(),
 })
 export type Balancer = z.infer<typeof balancer>
+
+/** Where it answers, address or name. */
+export const hostOf = (at: Balancer['ingress'][number]): string =>
+  'ip' in at ? at.ip : at.hostname
+
+/** The ports it serves: those held for it, or those asked for where nothing is held. */
+export const portsOf = ({ frontends, intent }: Balancer): Balancer['intent']['ports'] =>
+  frontends.length > 0 ? frontends : intent.ports
 
 export const balancerPage = z.object({
   items: z.array(balancer),

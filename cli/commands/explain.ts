@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
 import { answer, print, span, table, type Format } from '../output.ts'
-import { balancer, findBalancer } from './balancer.ts'
+import { balancer, findBalancer, portsOf } from './balancer.ts'
 import { storyEvent } from './events.ts'
 
 const explained = balancer.extend({
@@ -35,8 +35,8 @@ const header = (told: Explained): string[] => [
   `Cluster:  ${told.cluster}`,
   `Driver:   ${told.driver}`,
   `Policy:   ${told.intent.externalTrafficPolicy}`,
-  `Address:  ${list(told.ingress, ({ ip, ipMode }) => `${ip} (${ipMode})`)}`,
-  `Ports:    ${list(told.frontends, ({ port, protocol }) => `${port}/${protocol}`)}`,
+  `Address:  ${list(told.ingress, (at) => ('ip' in at ? `${at.ip} (${at.ipMode})` : at.hostname))}`,
+  `Ports:    ${list(portsOf(told), ({ port, protocol }) => `${port}/${protocol}`)}`,
   `Targets:  ${list(told.targets, ({ node, ip, weight }) => `${node} ${ip} weight ${weight}`)}`,
   ...(told.life > 1 ? [`Lives:    ${told.life}; it stopped being a load balancer in between`] : []),
 ]

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
 import { age, show, type Column, type Format } from '../output.ts'
-import { balancerPage, type Balancer } from './balancer.ts'
+import { balancerPage, hostOf, portsOf, type Balancer } from './balancer.ts'
 
 interface GetFlags {
   readonly output: Format
@@ -14,14 +14,23 @@ type Lister = (client: ApiClient, flags: GetFlags) => Promise<void>
 
 const now = (): number => systemClock.now()
 
+/** Where it answers; before it does, what is held for it. */
+const addressOf = ({ leases, ingress }: Balancer): string => {
+  const hosts = ingress.map(hostOf)
+  return (hosts.length > 0 ? hosts : leases.map(({ ip }) => ip)).join(',') || '<none>'
+}
+
 const balancerColumns: readonly Column<Balancer>[] = [
   { heading: 'NAMESPACE', cell: (lb) => lb.namespace },
   { heading: 'NAME', cell: (lb) => lb.name },
   { heading: 'STATUS', cell: (lb) => lb.status },
-  { heading: 'ADDRESS', cell: (lb) => lb.leases.map((lease) => lease.ip).join(',') || '<none>' },
+  { heading: 'ADDRESS', cell: addressOf },
   {
     heading: 'PORTS',
-    cell: (lb) => lb.frontends.map((at) => `${at.port}/${at.protocol}`).join(','),
+    cell: (lb) =>
+      portsOf(lb)
+        .map((at) => `${at.port}/${at.protocol}`)
+        .join(','),
   },
   { heading: 'POLICY', cell: (lb) => lb.intent.externalTrafficPolicy },
   { heading: 'TARGETS', cell: (lb) => String(lb.targets.filter((each) => each.weight > 0).length) },

@@ -1,7 +1,7 @@
 import type { ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
 import { answer, print, type Format } from '../output.ts'
-import { findBalancer } from './balancer.ts'
+import { findBalancer, hostOf, portsOf } from './balancer.ts'
 
 /** Prints one URL per port of a Service that serves, TCP ports as http. */
 export const url = async (
@@ -10,8 +10,7 @@ export const url = async (
   flags: { output: Format },
 ): Promise<void> => {
   const found = await findBalancer(client, service)
-  const [first] = found.ingress
-  if (!first) {
+  if (found.ingress.length === 0) {
     const why = found.reason?.message ?? `it ${found.statusText}`
     throw new CommandFailed(
       'failed',
@@ -19,9 +18,12 @@ export const url = async (
       `weir explain service ${service}`,
     )
   }
-  const urls = found.frontends.map(({ ip, protocol, port }) => {
-    const host = ip.includes(':') ? `[${ip}]` : ip
-    return `${protocol === 'TCP' ? 'http' : protocol.toLowerCase()}://${host}:${port}`
-  })
+  const hosts = found.ingress.map(hostOf).map((at) => (at.includes(':') ? `[${at}]` : at))
+  const urls = hosts.flatMap((host) =>
+    portsOf(found).map(({ protocol, port }) => {
+      const scheme = protocol === 'TCP' ? 'http' : protocol.toLowerCase()
+      return `${scheme}://${host}:${port}`
+    }),
+  )
   answer(flags.output, urls, () => urls.forEach(print))
 }

@@ -210,6 +210,7 @@ const statusOf = (state: BalancerState): BalancerStatus => {
   const moving = reason?.code === movingCode
   if (reason !== null && !moving) return ingress.length > 0 ? 'Degraded' : 'Pending'
   if (!granted) return 'Pending'
+  if (moving) return 'Programming'
   if (generation === 0) return 'Allocated'
   return programmed === generation ? 'Ready' : 'Programming'
 }
