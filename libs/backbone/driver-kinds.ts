@@ -1,6 +1,6 @@
 import { InvalidInput, type DriverAccount, type InstallationId } from '@weir/contract'
 import { createBudgets, type Budget, type Driver, type Rate } from '@weir/drivers'
-import { OperatingError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import type { Clock, Ids, Logger } from '@weir/kernel'
 import type { z } from 'zod'
 
 /** What a driver is given by the process it runs in. */
@@ -28,7 +28,22 @@ const sharers = 3
 
 /** The kinds that this version has, for one process: drivers of one account share its rate there. */
 export const createDriverKinds = (clock: Clock): DriverKinds => ({
-  octavia: () => Promise.reject(new OperatingError('this version has no octavia driver')),
+  octavia: once(async () => {
+    const octavia = await import('@weir/drivers/octavia')
+    const budgetOf = budgets(clock, octavia.octaviaRates)
+    return {
+      open: (account, secrets, ports) => {
+        const { octaviaSettings, octaviaCredentials, createOctaviaDriver } = octavia
+        const stored = { projectId: account.account, ...account.settings }
+        const settings = parseFields(octaviaSettings, stored, 'settings')
+        requireSame('settings.projectId', settings.projectId, account.account)
+        const credentials = parseFields(octaviaCredentials, secrets, 'credentials')
+        const { name } = account
+        const budget = budgetOf(account.account)
+        return createOctaviaDriver({ ...ports, name, settings, credentials, budget })
+      },
+    }
+  }),
   'aws-nlb': once(async () => {
     const aws = await import('@weir/drivers/aws-nlb')
     const budgetOf = budgets(clock, aws.awsRates)
@@ -65,8 +80,12 @@ const shareOf = ({ perSecond, burst }: Rate): Rate => ({
   burst: Math.max(1, Math.floor(burst / sharers)),
 })
 
+/** Whether two names mean one account: OpenStack writes its ids with dashes and without. */
+export const sameAccount = (one: string, other: string): boolean =>
+  one.replaceAll('-', '') === other.replaceAll('-', '')
+
 const requireSame = (field: string, said: string | undefined, account: string): void => {
-  if (said === account) return
+  if (said !== undefined && sameAccount(said, account)) return
   throw new InvalidInput(field, `${field}: is another account than the driver's; leave it out`)
 }
 

@@ -1,0 +1,2 @@
+export * from './octavia-driver.ts'
+export * from './settings.ts'
