@@ -16,14 +16,13 @@ export interface Flipper {
   stop(): void
 }
 
-/** Asked once for each load balancer that is PENDING, with the seconds since it is so. */
+/** Asked once for each load balancer that is PENDING. */
 export type FateOf = (pending: Pending) => Fate
 
 export interface Pending {
   readonly id: string
   readonly name: string
   readonly status: string
-  readonly seconds: number
 }
 
 type Kind = 'loadbalancers' | 'listeners' | 'pools' | 'members' | 'healthmonitors'
@@ -44,7 +43,6 @@ interface Row {
   readonly status: string
   readonly balancer: string
   readonly name: string
-  readonly seconds: number
 }
 
 export const createFlipper = (statusSocket: string, databaseSocket: string): Flipper => {
@@ -53,9 +51,9 @@ export const createFlipper = (statusSocket: string, databaseSocket: string): Fli
   return {
     say,
     stop: () => database.stop(),
-    flip: async ({ project, fateOf = () => 'finish' } = {}) => {
+    flip: async ({ project, fateOf = allFinish } = {}) => {
       const rows = (await database.ask(pendingQuery(project))).map(toRow)
-      const fates = new Map(
+      const fates = new Map<string, Decided>(
         rows
           .filter(({ kind }) => kind === 'loadbalancers')
           .map((row) => [row.id, { fate: fateOf(row), leaves: row.status === 'PENDING_DELETE' }]),
@@ -65,7 +63,7 @@ export const createFlipper = (statusSocket: string, databaseSocket: string): Fli
         { id: string; provisioning_status: string; operating_status: string }[]
       > = { loadbalancers: [], listeners: [], pools: [], members: [], healthmonitors: [] }
       for (const row of rows) {
-        const decided = fates.get(row.balancer) ?? { fate: 'finish' as const, leaves: false }
+        const decided = fates.get(row.balancer) ?? noFate
         if (decided.fate === 'never') continue
         update[row.kind].push({ id: row.id, ...becomes(row, decided) })
       }
@@ -76,23 +74,30 @@ export const createFlipper = (statusSocket: string, databaseSocket: string): Fli
   }
 }
 
-const becomes = (
-  { status }: Row,
-  { fate, leaves }: { readonly fate: Fate; readonly leaves: boolean },
-) => {
+const allFinish: FateOf = () => 'finish'
+
+/** What becomes of a load balancer, and so of its parts. */
+interface Decided {
+  readonly fate: Fate
+  readonly leaves: boolean
+}
+
+/** For a part whose load balancer is not PENDING itself. */
+const noFate: Decided = { fate: 'finish', leaves: false }
+
+const becomes = ({ status }: Row, { fate, leaves }: Decided) => {
   if (fate === 'fail') return { provisioning_status: 'ERROR', operating_status: 'ERROR' }
   const goes = status === 'PENDING_DELETE' || leaves
   if (goes) return { provisioning_status: 'DELETED', operating_status: 'OFFLINE' }
   return { provisioning_status: 'ACTIVE', operating_status: 'ONLINE' }
 }
 
-const toRow = ([kind, id, status, balancer, name, seconds]: readonly string[]): Row => ({
+const toRow = ([kind, id, status, balancer, name]: readonly string[]): Row => ({
   kind: kind as Kind,
   id: id ?? '',
   status: status ?? '',
   balancer: balancer ?? '',
   name: name ?? '',
-  seconds: Number(seconds),
 })
 
 /** Everything PENDING, and with a load balancer that goes all of its parts. */
@@ -100,11 +105,10 @@ const pendingQuery = (project: string | undefined): string => {
   const where =
     project === undefined ? '' : ` AND l.project_id = '${project.replaceAll(/\W/g, '')}'`
   const part = (kind: Kind, table: string, join: string): string =>
-    `SELECT '${kind}', t.id, t.provisioning_status, l.id, '', 0 FROM ${table} t ${join} ` +
+    `SELECT '${kind}', t.id, t.provisioning_status, l.id, '' FROM ${table} t ${join} ` +
     `WHERE (t.provisioning_status LIKE 'PENDING%' OR l.provisioning_status = 'PENDING_DELETE')${where}`
   return [
-    "SELECT 'loadbalancers', l.id, l.provisioning_status, l.id, COALESCE(l.name, ''), " +
-      'TIMESTAMPDIFF(MICROSECOND, COALESCE(l.updated_at, l.created_at), UTC_TIMESTAMP(6)) / 1000000 ' +
+    "SELECT 'loadbalancers', l.id, l.provisioning_status, l.id, COALESCE(l.name, '') " +
       `FROM load_balancer l WHERE l.provisioning_status LIKE 'PENDING%'${where}`,
     part('listeners', 'listener', 'JOIN load_balancer l ON l.id = t.load_balancer_id'),
     part('pools', 'pool', 'JOIN load_balancer l ON l.id = t.load_balancer_id'),
@@ -173,7 +177,11 @@ const tell = (socket: string, status: StatusUpdate): Promise<void> =>
     const connection = createConnection(socket, () =>
       connection.write(`${Buffer.byteLength(text)}\n${text}`),
     )
-    connection.on('data', (data) => (answer += data.toString()))
+    connection.on('data', (data) => {
+      answer += data.toString()
+      // The answer is all there is; the agent's child takes its time to end.
+      if (answer.endsWith('}')) connection.destroy()
+    })
     connection.on('error', reject)
     connection.on('close', () => {
       if (answer.includes('"status_code": 200')) resolve()

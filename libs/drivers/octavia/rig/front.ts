@@ -34,18 +34,27 @@ export interface Front {
   readonly endpoint: string
   /** The next calls for which `matches` says so meet `trouble`, one each. */
   meet(trouble: Trouble, matches?: (call: Seen) => boolean): void
-  /** Every call that came, in order. */
+  /** From now on `choose` says what calls meet for which nothing else was said. */
+  whenever(choose: (call: Seen) => Trouble | undefined): void
+  /** The calls that came, in order; the last 10,000. */
   readonly seen: readonly Seen[]
   /** Forgets calls and troubles. */
   clear(): void
   stop(): Promise<void>
 }
 
+const mostSeen = 10_000
+
 export const isChange = ({ method }: Seen): boolean => method !== 'GET'
 
-export const startFront = async (target: string): Promise<Front> => {
+/** `admits` looks at each call's token; without it none is asked for. */
+export const startFront = async (
+  target: string,
+  admits: (token: string | undefined) => boolean = () => true,
+): Promise<Front> => {
   const troubles: { readonly trouble: Trouble; readonly matches: (call: Seen) => boolean }[] = []
   const seen: Seen[] = []
+  let choose: (call: Seen) => Trouble | undefined = () => undefined
   const server: Server = createServer((incoming, outgoing) => {
     void readAll(incoming).then((text) => {
       const call: Seen = {
@@ -55,8 +64,13 @@ export const startFront = async (target: string): Promise<Front> => {
         token: String(incoming.headers['x-auth-token'] ?? '') || undefined,
       }
       seen.push(call)
+      if (seen.length > mostSeen) seen.shift()
+      if (!admits(call.token)) {
+        outgoing.writeHead(401, { 'content-type': 'text/html' }).end('<h1>401 Unauthorized</h1>')
+        return
+      }
       const at = troubles.findIndex(({ matches }) => matches(call))
-      const trouble = at < 0 ? undefined : troubles.splice(at, 1)[0]?.trouble
+      const trouble = at < 0 ? choose(call) : troubles.splice(at, 1)[0]?.trouble
       answer({ incoming, outgoing, text, target }, trouble)
     })
   })
@@ -66,6 +80,7 @@ export const startFront = async (target: string): Promise<Front> => {
     endpoint: `http://127.0.0.1:${port}`,
     seen,
     meet: (trouble, matches = isChange) => troubles.push({ trouble, matches }),
+    whenever: (next) => (choose = next),
     clear: () => {
       troubles.splice(0)
       seen.splice(0)

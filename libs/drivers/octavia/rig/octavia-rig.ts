@@ -7,11 +7,12 @@ import { createBudget, type Budget } from '../../budget.ts'
 import type { DriverRig, Serving, Thing } from '../../driver.conformance.ts'
 import { desiredOf, ourInstallation, type SampleOver } from '../../sample-desired.ts'
 import { createOctaviaDriver, type OctaviaOptions } from '../octavia-driver.ts'
-import { labelsOf, tagsOf } from '../marks.ts'
+import { labelsOf, marksInDescription, tagsOf } from '../marks.ts'
 import { balancer, listener, member, monitor, pool, type Balancer } from '../objects.ts'
 import { octaviaSettings, type OctaviaSettings } from '../settings.ts'
 import { createBody, wishOf } from '../wish.ts'
 import { createFlipper, type Flipper } from './flipper.ts'
+import { startFakeOpenstack, type FakeOpenstack } from './fake-openstack.ts'
 import { startFront, type Front, type Seen } from './front.ts'
 import { startOctavia, type OctaviaServers } from './servers.ts'
 
@@ -25,6 +26,8 @@ export interface OctaviaRig {
 }
 
 export interface WorldOver {
+  /** With a Keystone that gives tokens, and a Neutron that gives floating IPs; both are fakes. */
+  readonly openstack?: true
   readonly settings?: Partial<OctaviaSettings>
   readonly options?: Partial<OctaviaOptions>
 }
@@ -34,6 +37,8 @@ export interface OctaviaWorld extends DriverRig {
   readonly project: string
   readonly front: Front
   readonly flipper: Flipper
+  /** @throws when the world has none */
+  openstack(): FakeOpenstack
   readonly settings: OctaviaSettings
   /** Asks octavia-api itself, past driver and front. */
   ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<unknown>
@@ -64,11 +69,14 @@ const createWorld = async (
   flipper: Flipper,
   over: WorldOver,
 ): Promise<OctaviaWorld> => {
-  const front = await startFront(servers.endpoint)
   const project = randomUUID().replaceAll('-', '')
+  const openstack = over.openstack === true ? await startFakeOpenstack(project) : undefined
+  const front = await startFront(servers.endpoint, openstack?.admits)
+  openstack?.setOctavia(`${front.endpoint}/`)
   const settings = octaviaSettings.parse({
-    authUrl: null,
-    endpoint: front.endpoint,
+    ...(openstack === undefined
+      ? { authUrl: null, endpoint: front.endpoint }
+      : { authUrl: `${openstack.endpoint}/v3/`, floatingNetworkId: openstack.network }),
     projectId: project,
     vipSubnetId: randomUUID(),
     pageSize: 2,
@@ -81,7 +89,7 @@ const createWorld = async (
       clock: systemClock,
       logger: silentLogger,
       settings,
-      credentials: null,
+      credentials: openstack?.credentials ?? null,
       budget: plentyBudget(),
       errorRestMs: 0,
       ...over.options,
@@ -97,7 +105,18 @@ const createWorld = async (
     ...world,
     driver: another(),
     balancers: () => balancersOf(world),
-    things: async () => (await balancersOf(world)).map(toThing),
+    openstack: () => {
+      if (openstack === undefined) throw new Error('this world has no Keystone and no Neutron')
+      return openstack
+    },
+    things: async () => [
+      ...(await balancersOf(world)).map(toThing),
+      ...[...(openstack?.floatingIps.values() ?? [])].map((each) => ({
+        kind: 'floating IP',
+        ref: each.id,
+        marks: marksInDescription(each.description),
+      })),
+    ],
     serving: async () =>
       (await Promise.all((await balancersOf(world)).map((each) => servingOf(world, each)))).flat(),
     plant: async (desired, how) => {
@@ -117,6 +136,7 @@ const createWorld = async (
       (await oursOf(world, marks)).every(({ tags }) => tags.includes(handTag)),
     stop: async () => {
       await front.stop()
+      await openstack?.stop()
     },
   }
 }
