@@ -46,6 +46,7 @@ const json = (status: number, body: unknown): void => {
 
 const commands = `
 up,demo,check,migrate,url,explain,explain service,events,events service,events all,get,gc,gc report,
+gc explain,gc approve,gc suspend,gc pause,gc resume,gc apply,
 tenant,tenant create,pool,pool create,cluster,cluster connect`
   .split(',')
   .map((command) => command.trim())

@@ -32,6 +32,7 @@ export const addCommands = (program: Command): void => {
   addMigrate(program)
   addReading(program)
   addChanging(program)
+  addGc(program)
   addCluster(program)
   addDriver(program)
 }
@@ -102,12 +103,48 @@ const addReading = (program: Command): void => {
     .action(async (noun: string, flags: Common & { all?: boolean }) =>
       (await import('./get.ts')).get(await client(flags), noun, flags),
     )
-  const gc = program.command('gc').description('what exists without a reason')
+}
+
+const addGc = (program: Command): void => {
+  const gc = program.command('gc').description('what exists without a reason, and what may go')
   ask(
     gc
       .command('report')
       .description('compare what exists at the drivers with the log; changes nothing'),
   ).action(async (flags: Common) => (await import('./gc.ts')).gcReport(await client(flags), flags))
+  ask(
+    gc
+      .command('explain <resource>')
+      .description('why it is kept, condemned or gone; by its ref, its key or its Service UID'),
+  ).action(async (resource: string, flags: Common) =>
+    (await import('./gc-explain.ts')).gcExplain(await client(flags), resource, flags),
+  )
+  ask(
+    gc.command('approve').description('let gc delete orphans, those condemned until now too'),
+  ).action(async (flags: Common) => (await import('./gc.ts')).gcApprove(await client(flags), flags))
+  ask(gc.command('suspend').description('let gc observe only'))
+    .option('--why <why>', 'for the log', 'suspended by the operator')
+    .action(async (flags: Common & { why: string }) =>
+      (await import('./gc.ts')).gcSuspend(await client(flags), flags),
+    )
+  ask(gc.command('pause <tenant>').description('delete nothing of one tenant'))
+    .option('--why <why>', 'for the log', 'paused by the operator')
+    .action(async (tenant: string, flags: Common & { why: string }) =>
+      (await import('./gc.ts')).gcPause(await client(flags), tenant, flags),
+    )
+  ask(gc.command('resume <tenant>').description('treat a tenant like all others again')).action(
+    async (tenant: string, flags: Common) =>
+      (await import('./gc.ts')).gcResume(await client(flags), tenant, flags),
+  )
+  ask(
+    gc
+      .command('apply')
+      .description('have removed what a saved report condemns and a fresh look still does'),
+  )
+    .requiredOption('--from-report <file>', 'what "weir gc report -o json" printed')
+    .action(async (flags: Common & { fromReport: string }) =>
+      (await import('./gc.ts')).gcApply(await client(flags), flags),
+    )
 }
 
 const addChanging = (program: Command): void => {
