@@ -78,6 +78,14 @@ export const edgeHeartbeat = z.object({
   dataPlane: z.enum(['userspace', 'kernel', 'envoy']),
   startedAt: z.iso.datetime(),
   at: z.iso.datetime(),
+  /**
+   * Which part of what the edge holds this is, where all does not fit into one message; without it this
+   * is all. Number 0 is told with every beat, the others when the revision changed and now and then.
+   * All parts of one revision are the inventory; fewer are none.
+   */
+  part: z
+    .object({ number: z.int().min(0), count: z.int().min(1), revision: z.string() })
+    .optional(),
   /** Marks and state of every resource the edge holds, from its own memory, not from orders. */
   resources: z.array(z.object({ marks: ownershipMarks, generation: z.int() })),
 })

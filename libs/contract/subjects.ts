@@ -44,6 +44,6 @@ export const edgeOrderSubject = (fleet: FleetName, key: ResourceKey): string =>
 export const edgeReportSubject = (fleet: FleetName, edge: EdgeId, key: ResourceKey): string =>
   `weir.edge.${fleet}.report.${edge}.${key}`
 
-/** `weir.edge.<fleet>.heartbeat.<edge>` */
-export const edgeHeartbeatSubject = (fleet: FleetName, edge: EdgeId): string =>
-  `weir.edge.${fleet}.heartbeat.${edge}`
+/** `weir.edge.<fleet>.heartbeat.<edge>`, and `.<part>` behind it for all parts but the first. */
+export const edgeHeartbeatSubject = (fleet: FleetName, edge: EdgeId, part = 0): string =>
+  `weir.edge.${fleet}.heartbeat.${edge}${part === 0 ? '' : `.${part}`}`

@@ -110,6 +110,19 @@ describe('a fleet', () => {
     expect(resources.map(({ marks }) => marks)).toEqual([desiredOf(7).marks])
   })
 
+  test('of which an edge told only a part has no inventory, and nothing is absent', async () => {
+    const world = await createFleet(['one', 'two'])
+    const part = { number: 1, count: 2, revision: 'a' }
+    const beat = await world.bus.last('EDGE', edgeHeartbeatSubject(fleet, edgeId.parse('two')))
+    const three = { ...JSON.parse(beat!.body), edge: 'three', part }
+    const subject = edgeHeartbeatSubject(fleet, edgeId.parse('three'), 1)
+    world.bus.tell({ subject, body: JSON.stringify(three) })
+    for (const driver of [world.driver, world.anew()]) {
+      expect(await driver.observe(desiredOf().marks)).toMatchObject({ status: 'unknown' })
+      await expect(driver.inventory()).rejects.toThrow('three has not told all yet')
+    }
+  })
+
   test('without any edge has no inventory', async () => {
     const world = await createFleet([])
     await expect(world.driver.inventory()).rejects.toThrow('no edge')

@@ -65,8 +65,15 @@ async function* walkFleet(
   view: FleetView,
 ): AsyncGenerator<InventoryItem, void> {
   const stream = streams.edge.name
-  for await (const message of bus.lastOfEach(stream, `weir.edge.${fleet}.heartbeat.*`)) {
+  for await (const message of bus.lastOfEach(stream, `weir.edge.${fleet}.heartbeat.>`)) {
     view.take(message, clock.now())
+  }
+  const unread = view.unread(clock.now())
+  if (unread.length > 0) {
+    const names = unread.join(', ')
+    throw new OperatingError(`cannot list fleet ${fleet}: ${names} has not told all yet`, {
+      retry: { afterMs: 5_000 },
+    })
   }
   const held = heldByEdges(view, clock.now())
   if (held === undefined) {

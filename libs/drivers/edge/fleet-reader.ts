@@ -47,7 +47,7 @@ export const createFleetReader = (options: ReaderOptions, view: FleetView): Flee
     if (message !== undefined) take(message)
   }
   const fetchEdges = async (): Promise<void> => {
-    const filter = `weir.edge.${fleet}.heartbeat.*`
+    const filter = `weir.edge.${fleet}.heartbeat.>`
     for await (const message of bus.lastOfEach(stream, filter)) take(message)
   }
   const edgesNow = async (): Promise<readonly Omit<EdgeSays, 'report'>[]> => {

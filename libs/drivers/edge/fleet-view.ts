@@ -16,8 +16,11 @@ import { orderMarks, orderPlace, type EdgeSays } from './judge.ts'
 
 /** An edge with the time this process last heard of it, milliseconds since the epoch. */
 interface Heard {
+  /** With all parts of the newest revision of which all are there. */
   readonly heartbeat: EdgeHeartbeat
   readonly at: number
+  /** Whether all parts of any revision were ever there; until then nobody knows what it holds. */
+  readonly isWhole: boolean
 }
 
 /** How long an edge may be quiet. */
@@ -38,8 +41,13 @@ export interface FleetView {
   take(message: EdgeMessage, now: number): Taken
   order(key: ResourceKey): EdgeOrder | undefined
   report(edge: EdgeId, key: ResourceKey): EdgeReport | undefined
-  /** Every edge ever heard of, with its standing at `now`. */
+  /**
+   * Every edge ever heard of, with its standing at `now`. One that has not told yet all that it holds is
+   * silent at best: it lives, but what it leaves out is not absent.
+   */
   edges(now: number): readonly Omit<EdgeSays, 'report'>[]
+  /** Edges that are not gone and have not told yet all that they hold. */
+  unread(now: number): readonly EdgeId[]
   /** Forgets orders and reports after the bus lost them; edges stay, they beat again. */
   forget(): void
 }
@@ -57,6 +65,7 @@ export const createFleetView = (
     orders: createRecent<EdgeOrder>(capacity),
     reports: createRecent<EdgeReport>(capacity),
     edges: new Map(),
+    parts: new Map(),
   }
   const standingAfter = (quietMs: number): EdgeSays['standing'] => {
     if (quietMs < patience.silentAfterMs) return 'live'
@@ -73,7 +82,7 @@ export const createFleetView = (
         case 'report':
           return takeReport(kept, body, subject)
         case 'heartbeat':
-          return takeHeartbeat(kept, body, { edge: subject[4], now })
+          return takeHeartbeat(kept, body, { edge: subject[4], part: subject[5] ?? '0', now })
         default:
           return rejected('no such kind of message')
       }
@@ -81,11 +90,14 @@ export const createFleetView = (
     order: (key) => kept.orders.get(key),
     report: (edge, key) => kept.reports.get(`${edge}/${key}`),
     edges: (now) =>
-      [...kept.edges].map(([edge, { heartbeat, at }]) => ({
-        edge,
-        heartbeat,
-        standing: standingAfter(now - at),
-      })),
+      [...kept.edges].map(([edge, { heartbeat, at, isWhole }]) => {
+        const standing = standingAfter(now - at)
+        return { edge, heartbeat, standing: standing === 'live' && !isWhole ? 'silent' : standing }
+      }),
+    unread: (now) =>
+      [...kept.edges]
+        .filter(([, { at, isWhole }]) => !isWhole && standingAfter(now - at) !== 'gone')
+        .map(([edge]) => edge),
     forget: () => {
       kept.orders.clear()
       kept.reports.clear()
@@ -97,6 +109,8 @@ interface Kept {
   readonly orders: Recent<EdgeOrder>
   readonly reports: Recent<EdgeReport>
   readonly edges: Map<EdgeId, Heard>
+  /** The newest of each part of each edge's inventory. */
+  readonly parts: Map<EdgeId, Map<number, EdgeHeartbeat>>
 }
 
 const takeOrder = ({ orders }: Kept, body: unknown): Taken => {
@@ -123,24 +137,55 @@ const takeReport = ({ reports }: Kept, body: unknown, subject: readonly string[]
 }
 
 const takeHeartbeat = (
-  { edges }: Kept,
+  kept: Kept,
   body: unknown,
-  from: { readonly edge: string | undefined; readonly now: number },
+  from: { readonly edge: string | undefined; readonly part: string; readonly now: number },
 ): Taken => {
   const parsed = edgeHeartbeat.safeParse(body)
   if (!parsed.success) return rejected(parsed.error.message)
-  const heartbeat = parsed.data
-  if (heartbeat.edge !== from.edge) return rejected('not its subject')
-  const before = edges.get(heartbeat.edge)
+  const told = parsed.data
+  const { edge, part } = told
+  if (edge !== from.edge || `${part?.number ?? 0}` !== from.part) return rejected('not its subject')
+  const { edges } = kept
+  const known = edges.get(edge)
+  const whole = wholeOf(kept, told)
+  if (whole === undefined) {
+    if (known?.isWhole !== true) {
+      const at = Math.max(known?.at ?? 0, Math.min(from.now, Date.parse(told.at)))
+      edges.set(edge, { heartbeat: { ...told, resources: [] }, at, isWhole: false })
+    }
+    return { status: 'taken', changes: [] }
+  }
+  const heartbeat = whole
+  const before = known?.isWhole === true ? known : undefined
   // The first word on an edge may be an old last value, so its own time counts; every later one that
   // differs is fresh when it arrives, whatever the edge's clock says.
   const fresh = before !== undefined && before.heartbeat.at !== heartbeat.at
   const at = fresh ? from.now : (before?.at ?? Math.min(from.now, Date.parse(heartbeat.at)))
-  edges.set(heartbeat.edge, { heartbeat, at })
-  return {
-    status: 'taken',
-    changes: before === undefined ? [] : lostOrGained(before.heartbeat, heartbeat),
+  edges.set(edge, { heartbeat, at, isWhole: true })
+  const same = before === undefined || before.heartbeat.resources === heartbeat.resources
+  return { status: 'taken', changes: same ? [] : lostOrGained(before.heartbeat, heartbeat) }
+}
+
+/** The inventory that a message completes or confirms; undefined while a part of its revision is missing. */
+const wholeOf = ({ parts, edges }: Kept, told: EdgeHeartbeat): EdgeHeartbeat | undefined => {
+  if (told.part === undefined) {
+    parts.delete(told.edge)
+    return told
   }
+  const mine = parts.get(told.edge) ?? new Map<number, EdgeHeartbeat>()
+  parts.set(told.edge, mine.set(told.part.number, told))
+  const head = mine.get(0)
+  if (head?.part === undefined) return undefined
+  const { count, revision } = head.part
+  const known = edges.get(told.edge)
+  if (known?.isWhole === true && known.heartbeat.part?.revision === revision) {
+    return { ...head, resources: known.heartbeat.resources }
+  }
+  const all = Array.from({ length: count }, (_, number) => mine.get(number))
+  const there = all.filter((one) => one?.part?.revision === revision && one.part.count === count)
+  if (there.length < count) return undefined
+  return { ...head, resources: there.flatMap((one) => one?.resources ?? []) }
 }
 
 const rejected = (problem: string): Taken => ({ status: 'rejected', problem })
