@@ -16,21 +16,6 @@ const findings: readonly Finding[] = [
     pattern: /of a cluster that left still has our finalizer/,
     reason: 'another watcher holds Services again while it still watches a cluster that left',
   },
-  {
-    promise: 'P6',
-    pattern: /takes the finalizer off .* while .* is there/,
-    reason: 'one read of absence ends a life, though reads of a cloud may be of a moment ago',
-  },
-  {
-    promise: 'P7',
-    pattern: /provisioner.* which was asked for after its absence was recorded/,
-    reason: 'the steps of one order go on without the log being read again before each',
-  },
-  {
-    promise: 'L1',
-    pattern: /shows "203\.0\.113\.66"/,
-    reason: 'a forged status stays when the watching process is not the one that wrote it',
-  },
 ]
 
 /** Why this is to be expected today; undefined for what is news. */

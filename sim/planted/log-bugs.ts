@@ -21,24 +21,6 @@ const inWork =
 
 export const logBugs: readonly PlantedBug[] = [
   {
-    name: 'append ignores the expected version',
-    does: 'a conflict is answered by appending at whatever version the stream has',
-    within: 40,
-    plants: {
-      store: inLog(['allocator', 'provisioner'], (log, { actor }) => ({
-        append: async (request) => {
-          const outcome = await log.append(request)
-          if (outcome.status !== 'conflict') return outcome
-          const events = request.events.map((each) =>
-            each.stream === outcome.stream ? { ...each, expectedVersion: outcome.actual } : each,
-          )
-          const commandId = `${request.commandId}/${actor.ids.uuid()}`
-          return log.append({ ...request, commandId, events })
-        },
-      })),
-    },
-  },
-  {
     name: 'the provider is called before its intent is recorded',
     does: 'the provisioner goes on while ResourceIntended is on its way to the log',
     within: 10,

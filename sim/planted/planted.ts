@@ -37,7 +37,7 @@ export const hunt = async (bug: PlantedBug, from: number): Promise<Hunt> => {
   return { schedules: undefined, promise: '', problem: '', seed: '' }
 }
 
-const hunts = 5
+const hunts = 3
 const apart = 10_000
 
 /** Hunts each bug several times over different seeds, and prints the table; whether all were found. */

@@ -109,6 +109,7 @@ const resourceProblem = (world: World, object: Service, ip: string): Unkept | un
   const { desired } = thing
   const wanted = describeWanted(world, object, ip)
   const found = describe({
+    driver: desired.driver,
     frontends: desired.frontends.map((at) => `${at.ip} ${at.protocol}/${at.port} ${at.nodePort}`),
     targets: desired.targets.map((at) => `${at.node} ${at.ip}`),
     ranges: desired.sourceRanges,
@@ -121,6 +122,7 @@ const resourceProblem = (world: World, object: Service, ip: string): Unkept | un
 }
 
 interface Described {
+  readonly driver: string
   readonly frontends: readonly string[]
   readonly targets: readonly string[]
   readonly ranges: readonly string[]
@@ -128,8 +130,15 @@ interface Described {
   readonly affinity: string
 }
 
-const describe = ({ frontends, targets, ranges, policy, affinity }: Described): string =>
-  JSON.stringify([frontends.toSorted(), targets.toSorted(), ranges.toSorted(), policy, affinity])
+const describe = ({ driver, frontends, targets, ranges, policy, affinity }: Described): string =>
+  JSON.stringify([
+    driver,
+    frontends.toSorted(),
+    targets.toSorted(),
+    ranges.toSorted(),
+    policy,
+    affinity,
+  ])
 
 const describeWanted = (world: World, { metadata, spec }: Service, ip: string): string => {
   const at = world.clusters.find(
@@ -141,6 +150,7 @@ const describeWanted = (world: World, { metadata, spec }: Service, ip: string): 
       Object.keys(node.metadata.labels ?? {}).length === 0 && (node.spec.taints ?? []).length === 0,
   )
   return describe({
+    driver: spec.loadBalancerClass?.replace('weir.dev/', '') ?? String(at?.cluster.driver),
     frontends: spec.ports.map((port) => `${ip} ${port.protocol}/${port.port} ${port.nodePort}`),
     targets: nodes.map((node) => `${node.metadata.name} ${node.status.addresses[0]?.address}`),
     ranges: spec.loadBalancerSourceRanges ?? [],

@@ -14,6 +14,7 @@ export const workloadKinds = [
   'pod churn',
   'pool exhaustion',
   'cluster deregister',
+  'driver move',
   'forge status',
   'strip finalizers',
 ] as const

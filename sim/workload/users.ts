@@ -1,5 +1,6 @@
 // What tenants' users and operators do, drawn from the mix of the seed. Each act is one write on an API
 // server or one on the platform's API; what follows from it is the platform's business.
+import { driverName } from '@weir/contract'
 import type { WishedSpec } from '../kube/cluster.ts'
 import { poolOf, type TenantCluster, type World } from '../world/world.ts'
 import { workloadKinds, type WorkloadKind } from './kinds.ts'
@@ -29,7 +30,7 @@ export const letUsersAct = (world: World): ActCounts => {
     const ms = Math.floor(random.next() * 2 * topology.actEveryMs)
     scheduler.add({ label: 'a user acts', due: scheduler.now() + ms, run: act })
   }
-  for (const name of names.slice(0, 2)) create(world, world.clusters[0], name)
+  for (const name of names.slice(0, 2)) create(world, world.clusters[0], { name })
   counts.create += 2
   next()
   return counts
@@ -50,6 +51,7 @@ const weights: Readonly<Record<WorkloadKind, number>> = {
   'pod churn': 3,
   'pool exhaustion': 2,
   'cluster deregister': 1,
+  'driver move': 2,
   'forge status': 2,
   'strip finalizers': 1,
 }
@@ -67,9 +69,13 @@ const plain: WishedSpec = {
   externalTrafficPolicy: 'Cluster',
 }
 
-const create = (_world: World, at: TenantCluster | undefined, name: string): boolean => {
+const create = (
+  _world: World,
+  at: TenantCluster | undefined,
+  { name, ...more }: Partial<WishedSpec> & { readonly name: string },
+): boolean => {
   if (at === undefined || has(at, name)) return false
-  at.kube.createService(name, plain)
+  at.kube.createService(name, { ...plain, ...more })
   at.kube.putPods(name, ['n1'])
   return true
 }
@@ -86,7 +92,10 @@ const change =
   }
 
 const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
-  create: ({ world, at, name }) => create(world, at, name),
+  create: ({ world, at, name, random }) => {
+    const named = random.chance(0.15) ? { loadBalancerClass: 'weir.dev/west' } : {}
+    return create(world, at, { name, ...named })
+  },
   'edit ports': change((_spec, { random }) => ({
     ports: [
       { name: 'http', protocol: 'TCP', port: random.pick([80, 443]) },
@@ -147,6 +156,14 @@ const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
     void world.operator.deregister(at.tenant, at.cluster.id)
     return true
   },
+  'driver move': ({ world, at }) => {
+    const other = world.clouds.find(({ name }) => name !== String(at.cluster.driver))
+    if (other === undefined || !at.served) return false
+    const cluster = { ...at.cluster, driver: driverName.parse(other.name) }
+    Object.assign(at, { cluster })
+    void world.operator.changeCluster(at.tenant, cluster)
+    return true
+  },
   'forge status': ({ at, name }) => {
     const service = at.kube.store.get('services', `default/${name}`)
     if (service === undefined || service.spec.type !== 'LoadBalancer') return false
@@ -164,7 +181,7 @@ const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
 /** A namesake comes as soon as the name is free, which is when the finalizers are gone. */
 const recreate = (world: World, at: TenantCluster, name: string): void => {
   const tryAgain = (): void => {
-    if (create(world, at, name)) return
+    if (create(world, at, { name })) return
     if (world.faults.healed()) return
     world.scheduler.add({
       label: `the user waits for ${name} to go`,

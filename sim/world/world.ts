@@ -27,7 +27,8 @@ export const installation = installationId.parse('simulated')
 
 export interface TenantCluster {
   readonly tenant: TenantId
-  readonly cluster: Cluster
+  /** As it is connected now. */
+  cluster: Cluster
   readonly kube: KubeCluster
   /** False once it is deregistered. */
   served: boolean
