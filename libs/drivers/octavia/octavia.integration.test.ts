@@ -361,7 +361,7 @@ const strangers = (): void => {
     await world.settle()
     const desired = await up(world, { targets: [], generation: 2 })
     const ports = (await listenersOf(world)).map(({ protocol_port: port }) => port)
-    expect(ports.toSorted()).toEqual([80, 9999])
+    expect(ports.toSorted((one, other) => one - other)).toEqual([80, 9999])
     await remove(world.driver, desired.marks)
     await world.settle()
     expect(await remove(world.driver, desired.marks)).toEqual({ status: 'done' })
@@ -399,10 +399,18 @@ if (missing === null) {
       for (const world of worlds.splice(0)) await world.stop()
     })
     afterAll(() => rig.stop())
-    describe('lives', lives)
-    describe('states of the cloud', states)
-    describe('troubles', troubles)
-    describe('other people', strangers)
+    describe('lives', () => {
+      lives()
+    })
+    describe('states of the cloud', () => {
+      states()
+    })
+    describe('troubles', () => {
+      troubles()
+    })
+    describe('other people', () => {
+      strangers()
+    })
 
     test('a probe finds the version and what it can do', async () => {
       const world = await inWorld()

@@ -200,8 +200,12 @@ if (missing === null) {
       for (const world of worlds.splice(0)) await world.stop()
     })
     afterAll(() => rig.stop())
-    describe('tokens', tokens)
-    describe('floating IPs', floatingIps)
+    describe('tokens', () => {
+      tokens()
+    })
+    describe('floating IPs', () => {
+      floatingIps()
+    })
   })
 } else {
   test(`octavia is left out where octavia-api is not installed: ${missing}`, () => {
