@@ -18,7 +18,11 @@ export interface Change {
 
 type Query = Readonly<Record<string, string | readonly string[]>>
 
-/** Reads for one tenant, each taken from the account's budget. Every list is complete or fails. */
+/**
+ * The reads of one operation, for one tenant. The first must be granted by the account's budget; those after
+ * it are taken from that too, but go on whatever it says: an operation that began is not broken off and begun
+ * again for ever. Every list is complete or fails.
+ */
 export interface Reads {
   access(): Promise<Access>
   versions(): Promise<readonly { readonly id: string; readonly status: string }[]>
@@ -53,8 +57,11 @@ const mostPages = 10_000
 const listLimit = 1000
 
 export const createReads = (keystone: Keystone, budget: Budget, tenant: string): Reads => {
+  let begun = false
   const get = async (service: Service, path: string): Promise<Answer> => {
-    requireGrant(budget, tenant, 'read')
+    if (begun) budget.ask(tenant, 'read')
+    else requireGrant(budget, tenant, 'read')
+    begun = true
     const answer = await keystone.send((access) => ({
       method: 'GET',
       url: `${endpointOf(access, service)}${path}`,

@@ -327,6 +327,19 @@ const troubles = (): void => {
     expect(await world.balancers()).toHaveLength(1)
   })
 
+  test('an operation that began is read to its end, however little rate is left', async () => {
+    const many = { perSecond: 1000, burst: 1000 }
+    const [world, clock] = [await inWorld(), systemClock]
+    const desired = await up(world)
+    const budget = createBudget({ clock, read: { perSecond: 0.01, burst: 2 }, write: many })
+    const slow = await inWorld({
+      options: { budget, settings: world.settings },
+    })
+    expect(await slow.driver.observe(desired.marks)).toMatchObject({ ready: true })
+    const again = slow.driver.observe(desired.marks)
+    await expect(again).rejects.toMatchObject({ retry: { afterMs: expect.any(Number) } })
+  })
+
   test('with the rate used up nothing is asked', async () => {
     const rate = { perSecond: 0.01, burst: 1 }
     const many = { perSecond: 1000, burst: 1000 }

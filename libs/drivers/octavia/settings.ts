@@ -23,7 +23,7 @@ export const octaviaSettings = z
     /** Certificates (PEM) of the authority that signed the cloud's own, where it is a private one. */
     caCertificate: z.string().startsWith('-----BEGIN CERTIFICATE-----').max(100_000).optional(),
     /** The project that the credentials must turn out to belong to. */
-    projectId: openstackId,
+    projectId: z.string().regex(/^[0-9A-Za-z_-]{1,64}$/, { error: 'must be a project id' }),
     /** The subnet that load balancers take their addresses from. */
     vipSubnetId: openstackId,
     /** The family of that subnet. */
