@@ -1,9 +1,7 @@
 import {
-  edgeHeartbeatSubject,
   edgeLifetimes,
   edgeOrder,
   streams,
-  type EdgeHeartbeat,
   type EdgeId,
   type EdgeOrder,
   type FleetName,
@@ -18,6 +16,7 @@ import type { Probe } from './health/ask-node.ts'
 import { createProber } from './health/prober.ts'
 import { createWaitingRoom } from './health/waiting-room.ts'
 import { reportOf, sameContent } from './holding.ts'
+import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { createResources } from './resources.ts'
 import type { OrderJournal } from './state/order-journal.ts'
@@ -107,25 +106,23 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     healthNews.clear()
   }
 
-  const heartbeat = async (bus: Bus): Promise<void> => {
-    const beat: EdgeHeartbeat = {
+  const createBeat = (bus: Bus): Heartbeat =>
+    createHeartbeat({
+      bus,
       fleet,
       edge,
       dataPlane: plane.kind,
       startedAt,
-      at: new Date(clock.now()).toISOString(),
-      resources: [...holdings.values()]
-        .filter(({ order }) => order.order === 'serve')
-        .map(({ order }) => ({ marks: marksOf(order), generation: generationOf(order) })),
-    }
+      now: () => new Date(clock.now()).toISOString(),
+      held: () =>
+        [...holdings.values()]
+          .filter(({ order }) => order.order === 'serve')
+          .map(({ order }) => ({ marks: marksOf(order), generation: generationOf(order) })),
+      changes: () => resources.changes(),
+    })
+  const beat = async (heart: Heartbeat): Promise<void> => {
     try {
-      await bus.publish([
-        {
-          subject: edgeHeartbeatSubject(fleet, edge),
-          body: JSON.stringify(beat),
-          ttlMs: edgeLifetimes.heartbeatMs,
-        },
-      ])
+      await heart.beat()
     } catch (error) {
       log.warn({ cause: explainError(error) }, 'cannot publish the heartbeat')
     }
@@ -236,9 +233,11 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
           return holding && reportOf(holding, { fleet, edge, healthOf, now: clock.now() })
         },
       })
+      const heart = createBeat(bus)
       bus.onRebuilt(() => {
         reporter?.changed(holdings.keys())
-        void heartbeat(bus)
+        heart.forget()
+        void beat(heart)
       }, signal)
       await Promise.all([
         bus.consume({
@@ -248,7 +247,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
           handle: take,
           signal,
         }),
-        repeat(options.heartbeatMs ?? 5_000, () => heartbeat(bus)),
+        repeat(options.heartbeatMs ?? 5_000, () => beat(heart)),
         clock.sleep(lookAgainMs, signal).then(() => repeat(lookAgainMs, () => lookAgain(bus))),
       ])
     },

@@ -12,6 +12,8 @@ import type { OrderJournal } from './state/order-journal.ts'
 /** Every resource this edge holds an order for, kept on disk and made so in the data plane. */
 export interface Resources {
   readonly holdings: ReadonlyMap<ResourceKey, Holding>
+  /** Rises with every change of what is held. */
+  changes(): number
   /** Serves what the journal holds; for the start, before the bus. */
   restore(): Promise<void>
   /** Puts orders into force. Resolves when they are applied or refused, and on disk or known not to be. */
@@ -46,6 +48,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
   const { plane, prober, waitingRoom, journal, clock, ids, log, signal, onChange } = options
   const holdings = new Map<ResourceKey, Holding>()
   let saving = false
+  let changes = 0
 
   const weigh = (holding: Holding): void => {
     const { order } = holding
@@ -101,6 +104,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
     const { key } = marksOf(order)
     const holding = createHolding(order, disk, clock.now())
     holdings.set(key, holding)
+    changes += 1
     prober.watch(key, probesOf(order))
     weigh(holding)
     return [key, holding]
@@ -160,6 +164,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
 
   return {
     holdings,
+    changes: () => changes,
     restore: async () => {
       const held = [...journal.orders.values()].map((order) => hold(order, { status: 'saved' }))
       // It was said before the restart, when it was true.
@@ -192,6 +197,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
           since < before,
       )
       for (const [key] of over) holdings.delete(key)
+      changes += over.length
       await journal.forget(over.map(([key]) => key))
     },
     reweigh: (keys) => {
