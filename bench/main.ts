@@ -8,6 +8,10 @@ const benches: Readonly<Record<string, { readonly what: string; load(): Promise<
     what: 'the userspace edge against a direct connection to the same node port',
     load: async () => (await import('./edge.ts')).benchEdge,
   },
+  gc: {
+    what: 'cleanup: a scan of 100,000 resources, its memory, and 10,000 orphans removed',
+    load: async () => (await import('./gc.ts')).benchGc,
+  },
   lifecycle: {
     what: 'Services from creation to an answer and to their end, against a bare client',
     load: async () => (await import('./lifecycle.ts')).benchLifecycle,
