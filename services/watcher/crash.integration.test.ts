@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   allocate,
   createService,
+  getService,
   patchService,
   program,
   startRig,
@@ -59,5 +60,29 @@ describe('a crash', () => {
     await until(() => expect(rig.phases(uid)).toContain('present'))
     await expect(append.mock.results.at(-1)?.value).rejects.toThrow('the log is away')
     await until(async () => expect(typesOf(await rig.story(uid))).toContain('FinalizerAdded'))
+  })
+
+  test.for([
+    ['while nobody watches', true],
+    ['once another process watches', false],
+  ] as const)('leaves no forged status, forged %s', async ([, early]) => {
+    await rig.connect()
+    const crash = await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    await allocate(rig, uid, '198.51.100.7')
+    await program(rig, uid, '198.51.100.7')
+    const ingress = [{ ip: '198.51.100.7', ipMode: 'Proxy' }]
+    const shows = async (expected: unknown) =>
+      expect((await getService(rig.kube, 'web')).status.loadBalancer?.ingress).toEqual(expected)
+    await until(() => shows(ingress))
+    await crash()
+    const seen = rig.phases(uid).length
+    const forged = { status: { loadBalancer: { ingress: [{ ip: '203.0.113.66' }] } } }
+    if (early) await patchService(rig.kube, 'web', forged, '/status')
+    await rig.watch()
+    await until(() => expect(rig.phases(uid).length).toBeGreaterThan(seen))
+    if (!early) await patchService(rig.kube, 'web', forged, '/status')
+    await until(() => shows(ingress))
   })
 })

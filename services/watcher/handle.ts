@@ -49,6 +49,9 @@ export interface Watcher {
   }[]
 }
 
+/** When a cluster that left is looked at again, after its end: others may have paused for so long. */
+const leaveAgainMs = [5_000, 20_000, 60_000, 300_000]
+
 export const createWatcher = (ports: WatcherPorts): Watcher => {
   const { store, clock, ids, logger } = ports
   const registry = createRegistry({ store, open: ports.open })
@@ -80,14 +83,18 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     tenant: TenantId,
     cluster: ClusterId,
   ): Promise<{ readonly againInMs?: number }> => {
-    if ((await registry.find(tenant, cluster))?.served !== false) return {}
+    const known = await registry.find(tenant, cluster)
+    if (known?.served !== false) return {}
     // A watch that has not ended yet would put them on again.
     if (watches.has(clusterName(tenant, cluster))) return { againInMs: 200 }
     const seen = await store.observed.list({ tenant, cluster, kind: 'service' })
     const there = seen.filter(({ phase }) => phase !== 'gone')
     const keys = there.map(({ serviceUid }) => serviceUid)
     await store.work.mark(consumer, tenant, keys)
-    return {}
+    // A process that watches the cluster still may put a finalizer on until it hears of the end.
+    const elapsedMs = clock.now() - (known.leftAt ?? 0)
+    const next = leaveAgainMs.find((afterMs) => afterMs > elapsedMs)
+    return next === undefined ? {} : { againInMs: next - elapsedMs }
   }
 
   const holding = createHolding({

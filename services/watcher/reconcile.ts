@@ -172,7 +172,8 @@ const settle = async (work: Work, story: Story, traceparent: string): Promise<Se
     if (written?.status === 'refused') return refused(work, written.problem)
     if (written?.status === 'written') {
       wrote = true
-      desk.cache.put(written.service)
+      // Only a watch keeps it up to date: what nobody feeds is read each time.
+      if (desk.cache.get(at.uid) !== undefined) desk.cache.put(written.service)
       desk.wrote.set(at.uid, shownText(written.service))
       if (!written.service.held) desk.released.add(at.uid)
     }

@@ -14,6 +14,8 @@ export interface KnownCluster {
   readonly cluster: Cluster
   /** False once it is deregistered: everything of it goes, and nobody watches it. */
   readonly served: boolean
+  /** When it was deregistered, by the log's clock, milliseconds since the epoch; while it is. */
+  readonly leftAt?: number
   /** Rises with every change of settings or credentials. */
   readonly version: number
 }
@@ -73,12 +75,13 @@ const foldCluster = (
   story: readonly RecordedEvent[],
 ): KnownCluster | undefined => {
   let known: KnownCluster | undefined
-  for (const { type, data, sequence } of story) {
+  for (const { type, data, sequence, recordedtime } of story) {
     if (type === 'ClusterConnected' || type === 'ClusterChanged') {
       known = { tenant, cluster: data.cluster, served: true, version: sequence }
     }
     if (type === 'ClusterDeregistered' && known !== undefined) {
-      known = { ...known, served: false, version: sequence }
+      const leftAt = Date.parse(recordedtime)
+      known = { ...known, served: false, leftAt, version: sequence }
     }
   }
   return known

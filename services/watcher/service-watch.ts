@@ -42,6 +42,8 @@ export interface ServiceWatchPorts {
 
 const holdAgainMs = 2000
 const lookAgainMs = 30_000
+/** What others wrote before this process began is verified so slowly that a restart disturbs nobody. */
+const verifiedAtOnce = 25
 
 /** Turns what happens to Services into finalizers first, and observations then. */
 export interface ServiceWatch {
@@ -59,7 +61,8 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
   const lookedAt = new Map<ServiceUid, number>()
   const toLookAt = new Set<ServiceUid>()
   const toHandle = new Set<ServiceUid>()
-  const wishes = new Map<ServiceUid, string>()
+  const toVerify = new Set<ServiceUid>()
+  const last = new Map<ServiceUid, { readonly wish: string; readonly text: string }>()
   const heldAt = new Map<ServiceUid, number>()
 
   const publish = (seen: SeenService, phase: ServiceObservation['phase'], trace?: string) =>
@@ -116,16 +119,21 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
   // Somebody changed what we wrote, or a refused wish became another: only the story tells what now. The
   // sweep asks it, so that a quarrel with another writer goes no faster than the sweep.
   const lookIfTouched = (seen: SeenService): void => {
-    const before = wishes.get(seen.uid)
-    wishes.set(seen.uid, seen.intentHash)
+    if (!seen.held) return
+    const before = last.get(seen.uid)
+    const text = shownText(seen)
+    last.set(seen.uid, { wish: seen.intentHash, text })
     const wrote = desk.wrote.get(seen.uid)
-    const touched = wrote !== undefined && wrote !== shownText(seen)
+    // Where another process wrote, what was seen before is what counts.
+    const stood = wrote ?? before?.text
+    const touched = stood !== undefined && stood !== text
     const lost = wrote === undefined && before === undefined && seen.ingress.length === 0
     const degraded = seen.conditions.some(
       (at) => at.type === 'weir.dev/Degraded' && at.status === 'True',
     )
-    const revised = degraded && before !== seen.intentHash
-    if (seen.held && (touched || lost || revised)) toLookAt.add(seen.uid)
+    const revised = degraded && before?.wish !== seen.intentHash
+    if (touched || lost || revised) toLookAt.add(seen.uid)
+    else if (wrote === undefined && before === undefined) toVerify.add(seen.uid)
   }
 
   const handle = async (uid: ServiceUid): Promise<void> => {
@@ -160,7 +168,8 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
     const known = desk.cache.get(uid)
     const before = ports.remembered.get(uid)
     desk.cache.drop(uid)
-    wishes.delete(uid)
+    last.delete(uid)
+    toVerify.delete(uid)
     heldAt.delete(uid)
     desk.wrote.delete(uid)
     desk.released.delete(uid)
@@ -215,7 +224,9 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
       )
       for (const { uid } of leaving) lookedAt.set(uid, now)
       for (const uid of lookedAt.keys()) if (desk.cache.get(uid) === undefined) lookedAt.delete(uid)
-      const uids = new Set([...leaving.map(({ uid }) => uid), ...toLookAt])
+      const some = [...toVerify].slice(0, verifiedAtOnce)
+      for (const uid of some) toVerify.delete(uid)
+      const uids = new Set([...leaving.map(({ uid }) => uid), ...toLookAt, ...some])
       if (uids.size > 0) await ports.store.work.mark(consumer, tenant, [...uids])
       for (const uid of uids) toLookAt.delete(uid)
     },
