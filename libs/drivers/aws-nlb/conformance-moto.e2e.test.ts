@@ -1,12 +1,12 @@
+// The suite on moto, a server that others wrote: slower than ours by far, so with the end-to-end tests.
 import { afterAll, beforeAll } from 'vitest'
 import { testDriver } from '../driver.conformance.ts'
-import { createMotoRig, motoOptions } from './rig/moto-rig.ts'
-import { startMoto, type MotoServer } from './rig/moto-server.ts'
+import { motoOptions, startMotoRigs, type MotoRigs } from './rig/moto-rig.ts'
 
-let moto: MotoServer
+let moto: MotoRigs
 beforeAll(async () => {
-  moto = await startMoto(process.env)
+  moto = await startMotoRigs(process.env)
 }, 360_000)
 afterAll(() => moto?.stop())
 
-testDriver('aws-nlb', motoOptions, () => createMotoRig(moto))
+testDriver('aws-nlb', motoOptions, () => moto.rig())

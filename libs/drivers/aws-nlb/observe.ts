@@ -39,14 +39,13 @@ export const observe = async (
   ])
   const mine = <T extends Listed>(all: readonly T[]): readonly T[] =>
     all.filter(({ arn }) => isMine(marks, tags.get(arn)))
-  const [kept, ...surplus] = [...mine(balancers)].sort(oldestFirst)
+  const [balancer] = mine(balancers)
   const own = security.filter((group) => isMine(marks, group.tags))
   const view: View = {
     loadBalancer:
-      kept === undefined
+      balancer === undefined
         ? null
-        : await readBalancer(reader, kept, must(tags.get(kept.arn), 'tags')),
-    surplus: surplus.map(({ arn }) => arn),
+        : await readBalancer(reader, balancer, must(tags.get(balancer.arn), 'tags')),
     targetGroups: await Promise.all(mine(groups).map((group) => readGroup(reader, group))),
     securityGroup: own[0]?.seen ?? null,
     addresses: addresses.filter((at) => isMine(marks, at.tags)).map(({ seen }) => seen),
@@ -86,9 +85,6 @@ const isMine = (marks: OwnershipMarks, tags: Tags | undefined): boolean => {
 const isOthers = (marks: OwnershipMarks, tags: Tags | undefined): boolean =>
   tags !== undefined && !isMine(marks, tags)
 
-const oldestFirst = (one: Listed, other: Listed): number =>
-  one.createdAt - other.createdAt || (one.arn < other.arn ? -1 : 1)
-
 /** The newest later incarnation of the same owner that any tags tell of. */
 const newest = (marks: OwnershipMarks, all: readonly Tags[]): View['newer'] =>
   all
@@ -124,7 +120,7 @@ const conclude = ({ marks, view, allTags, missing }: Read): Observed<View> => {
     generation:
       balancer === null ? Math.max(...allTags.map(generationOf)) : generationOf(balancer.tags),
     hash: stamp === null ? '' : stamp.shape === shapeOf(view) ? stamp.hash : `not ${stamp.hash}`,
-    ready: serves && stamp !== null && view.surplus.length === 0,
+    ready: serves && stamp !== null,
     ingress: balancer === null ? [] : [nameOf(balancer.dnsName)],
     confirmedBy,
     targets: targetsOf(view),

@@ -9,17 +9,12 @@ import type { View } from './view.ts'
  */
 export const planRemove = (marks: OwnershipMarks, view: View): Plan => {
   const step = (title: string, call: StepCall): Step => ({ title, tenant: marks.tenant, call })
-  const balancers = [
-    ...(view.loadBalancer === null ? [] : [view.loadBalancer.arn]),
-    ...view.surplus,
-  ].map((arn) =>
-    step(`delete load balancer ${arn}`, {
-      action: 'DeleteLoadBalancer',
-      input: { LoadBalancerArn: arn },
-      marks,
-    }),
-  )
-  if (balancers.length > 0) return { status: 'steps', steps: balancers }
+  const balancer = view.loadBalancer
+  if (balancer !== null) {
+    const input = { LoadBalancerArn: balancer.arn }
+    const call: StepCall = { action: 'DeleteLoadBalancer', input, marks }
+    return { status: 'steps', steps: [step(`delete load balancer ${balancer.name}`, call)] }
+  }
   const groups = view.targetGroups.map(({ arn, name }) =>
     step(`delete target group ${name}`, {
       action: 'DeleteTargetGroup',

@@ -5,7 +5,7 @@ import { loadBalancerName, securityGroupName } from './names.ts'
 import { planRules, planTargets } from './plan-parts.ts'
 import type { AwsNlbSettings } from './settings.ts'
 import { generationOf, marksAsTags, stampOf, tagKey, type Role, type Tag } from './tags.ts'
-import { shapeOf, type SeenLoadBalancer, type View } from './view.ts'
+import { shapeOf, type SeenListener, type SeenLoadBalancer, type View } from './view.ts'
 import { findRefusal, wishOf, type Wish } from './wish.ts'
 
 /** A planned call with the words for it. */
@@ -62,13 +62,12 @@ const whyNot = (desired: DesiredResource, view: View): Plan | undefined => {
   return undefined
 }
 
-/** A load balancer that AWS could not set up never will be; and of two with our marks one must go. */
+/** A load balancer that AWS could not set up never will be. */
 const clearTheWay = ({ view }: Making): readonly Planned[] => {
-  const failed = view.loadBalancer?.state === 'failed' ? [view.loadBalancer.arn] : []
-  return [...failed, ...view.surplus].map((arn) => [
-    `delete load balancer ${arn}`,
-    { action: 'DeleteLoadBalancer', input: { LoadBalancerArn: arn } },
-  ])
+  const balancer = view.loadBalancer
+  if (balancer?.state !== 'failed') return []
+  const input = { LoadBalancerArn: balancer.arn }
+  return [[`delete load balancer ${balancer.name}`, { action: 'DeleteLoadBalancer', input }]]
 }
 
 const tagsFor = ({ desired }: Making, role: Role): Tag[] =>
@@ -189,7 +188,7 @@ const fitBalancer = (making: Making, balancer: SeenLoadBalancer): readonly Plann
     const group = view.targetGroups.find(({ name }) => name === groupName)
     if (group === undefined) continue
     const DefaultActions = [{ Type: 'forward' as const, TargetGroupArn: group.arn }]
-    const there = balancer.listeners.find((listener) => listener.port === port)
+    const there = listenerAt(balancer, port)
     const title = `${protocol}/${port} of ${balancer.name} to ${groupName}`
     if (there === undefined) {
       const Tags = tagsFor(making, 'listener')
@@ -204,11 +203,17 @@ const fitBalancer = (making: Making, balancer: SeenLoadBalancer): readonly Plann
   return planned
 }
 
+/** The one that is kept on a port. AWS allows no second; what stands for AWS may. */
+const listenerAt = (balancer: SeenLoadBalancer, port: number): SeenListener | undefined =>
+  balancer.listeners.find((listener) => listener.port === port)
+
 /** What nobody wishes any more: listeners, then the target groups that they let go of. */
 const clearUp = ({ view, wish, settings }: Making, balancer: SeenLoadBalancer): Planned[] => {
   const ports = new Set(wish.listeners.map(({ port }) => port))
   const names = new Set(wish.listeners.map(({ groupName }) => groupName))
-  const listeners = balancer.listeners.filter(({ port }) => !ports.has(port))
+  const listeners = balancer.listeners.filter(
+    ({ arn, port }) => !ports.has(port) || listenerAt(balancer, port)?.arn !== arn,
+  )
   const groups = view.targetGroups.filter(({ name }) => !names.has(name))
   // While AWS sets the load balancer up, an address that it will use does not show as used.
   const spare =

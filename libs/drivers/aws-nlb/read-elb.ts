@@ -10,8 +10,6 @@ import { managedAttributes } from './wish.ts'
 export interface Listed {
   readonly arn: string
   readonly name: string
-  /** Milliseconds since the Unix epoch; 0 where AWS does not say. */
-  readonly createdAt: number
 }
 export interface ListedBalancer extends Listed {
   readonly listed: LoadBalancer
@@ -26,14 +24,12 @@ export const pageSize = 400
 export const balancerOf = (listed: LoadBalancer): ListedBalancer => ({
   arn: must(listed.LoadBalancerArn, 'LoadBalancerArn'),
   name: must(listed.LoadBalancerName, 'LoadBalancerName'),
-  createdAt: listed.CreatedTime?.getTime() ?? 0,
   listed,
 })
 
 export const groupOf = (listed: TargetGroup): ListedGroup => ({
   arn: must(listed.TargetGroupArn, 'TargetGroupArn'),
   name: must(listed.TargetGroupName, 'TargetGroupName'),
-  createdAt: 0,
   listed,
 })
 
@@ -101,12 +97,14 @@ export const readBalancer = async (
     securityGroups: listed.SecurityGroups ?? [],
     crossZone: crossZone?.Value === 'true',
     tags,
-    listeners: listeners.map((listener): SeenListener => ({
-      arn: must(listener.ListenerArn, 'ListenerArn'),
-      port: must(listener.Port, 'Port'),
-      protocol: must(listener.Protocol, 'Protocol'),
-      targetGroupArn: groupBehind(listener.DefaultActions ?? []),
-    })),
+    listeners: listeners
+      .map((listener): SeenListener => ({
+        arn: must(listener.ListenerArn, 'ListenerArn'),
+        port: must(listener.Port, 'Port'),
+        protocol: must(listener.Protocol, 'Protocol'),
+        targetGroupArn: groupBehind(listener.DefaultActions ?? []),
+      }))
+      .sort((one, other) => (one.arn < other.arn ? -1 : 1)),
   }
 }
 

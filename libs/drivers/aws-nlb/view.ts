@@ -4,8 +4,6 @@ import type { Tags } from './tags.ts'
 /** Everything at AWS under the marks of one resource, as one `observe` read it. */
 export interface View {
   readonly loadBalancer: SeenLoadBalancer | null
-  /** Load balancers with the same marks beyond the one that is kept. */
-  readonly surplus: readonly string[]
   readonly targetGroups: readonly SeenTargetGroup[]
   readonly securityGroup: SeenSecurityGroup | null
   readonly addresses: readonly SeenAddress[]

@@ -1,6 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-/** Stands between a client and a server of AWS's query protocol, and breaks calls on request. */
+/**
+ * Stands between a client and moto, and breaks calls on request. It also makes up for two things that
+ * moto lacks and AWS has: load balancer names are unique, so that making one again gives the same; and
+ * a listener can change its protocol to UDP or TCP_UDP, here by deleting it and making another one.
+ */
 export interface FaultProxy {
   readonly endpoint: string
   /** The next call that changes something breaks before it arrives, or after, before its reply does. */
@@ -10,6 +14,8 @@ export interface FaultProxy {
 
 export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
   let fault: 'before' | 'after' | null = null
+  // One after the other, or two at once would both find none.
+  let making: ReturnType<Call> = Promise.resolve({ status: 200, text: '' })
   const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array))
@@ -18,17 +24,25 @@ export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
     const met = /^(Describe|Get|Assume)/.test(action) ? null : fault
     if (met !== null) fault = null
     if (met === 'before') return void request.socket.destroy()
-    const answer = await fetch(`${target}${request.url ?? '/'}`, {
-      method: request.method ?? 'POST',
-      headers: {
-        'content-type': request.headers['content-type'] ?? '',
-        authorization: request.headers.authorization ?? '',
-      },
-      body,
-    })
-    const text = await answer.text()
+    const call: Call = async (body) => {
+      const answer = await fetch(`${target}${request.url ?? '/'}`, {
+        method: request.method ?? 'POST',
+        headers: {
+          'content-type': request.headers['content-type'] ?? '',
+          authorization: request.headers.authorization ?? '',
+        },
+        body,
+      })
+      return { status: answer.status, text: await answer.text() }
+    }
+    const query = new URLSearchParams(body)
+    const { status, text } = await (changesProtocol(query)
+      ? makeAnew(query, call)
+      : action === 'CreateLoadBalancer'
+        ? (making = making.then(async () => makeOnce(query, call)))
+        : call(body))
     if (met === 'after') return void request.socket.destroy()
-    response.writeHead(answer.status, { 'content-type': 'text/xml' })
+    response.writeHead(status, { 'content-type': 'text/xml' })
     response.end(text)
   }
   const server = createServer((request, response) => {
@@ -47,4 +61,37 @@ export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
       await new Promise((done) => server.close(done))
     },
   }
+}
+
+type Call = (body: string) => Promise<{ readonly status: number; readonly text: string }>
+
+const changesProtocol = (query: URLSearchParams): boolean =>
+  query.get('Action') === 'ModifyListener' && /UDP/.test(query.get('Protocol') ?? '')
+
+const makeAnew = async (query: URLSearchParams, call: Call): ReturnType<Call> => {
+  const old = query.get('ListenerArn') ?? ''
+  const version = { Version: query.get('Version') ?? '' }
+  const listeners = { Action: 'DescribeListeners', 'ListenerArns.member.1': old, ...version }
+  const { text } = await call(new URLSearchParams(listeners).toString())
+  const valueOf = (name: string): string => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? ''
+  const gone = { Action: 'DeleteListener', ListenerArn: old, ...version }
+  await call(new URLSearchParams(gone).toString())
+  const made = new URLSearchParams(query)
+  made.delete('ListenerArn')
+  made.set('Action', 'CreateListener')
+  made.set('LoadBalancerArn', valueOf('LoadBalancerArn'))
+  made.set('Port', valueOf('Port'))
+  const answer = await call(made.toString())
+  return { ...answer, text: answer.text.replaceAll('CreateListener', 'ModifyListener') }
+}
+
+const makeOnce = async (query: URLSearchParams, call: Call): ReturnType<Call> => {
+  const same = new URLSearchParams({
+    Action: 'DescribeLoadBalancers',
+    Version: query.get('Version') ?? '',
+    'Names.member.1': query.get('Name') ?? '',
+  })
+  const found = await call(same.toString())
+  if (!found.text.includes('<LoadBalancerArn>')) return call(query.toString())
+  return { ...found, text: found.text.replaceAll('DescribeLoadBalancers', 'CreateLoadBalancer') }
 }

@@ -4,17 +4,40 @@ import { createAwsApi } from '../api.ts'
 import { credentialsOf, settingsFor, type RigAccount } from './account.ts'
 import { createTurnedClock, fakeOptions, rigOn } from './driver-rig.ts'
 import { startFaultProxy } from './fault-proxy.ts'
-import type { MotoServer } from './moto-server.ts'
+import { startMoto, type Environment } from './moto-server.ts'
 
-/** A driver on an emptied moto, with three instances in the subnets of its default VPC. */
-export const createMotoRig = async (moto: MotoServer): Promise<DriverRig> => {
-  await moto.reset()
+export interface MotoRigs {
+  /** A driver on an empty account with three instances, for one life; one at a time. */
+  rig(): Promise<DriverRig>
+  stop(): Promise<void>
+}
+
+/**
+ * One moto server for all rigs: emptied only after a life that left something, as that takes longer
+ * than many a life.
+ */
+export const startMotoRigs = async (env: Environment): Promise<MotoRigs> => {
+  const moto = await startMoto(env)
   const proxy = await startFaultProxy(moto.endpoint)
-  const account = await furnish(proxy.endpoint)
+  let clean: RigAccount | undefined
   return {
-    ...rigOn(account, createTurnedClock()),
-    failNext: proxy.failNext,
-    stop: proxy.stop,
+    rig: async () => {
+      if (clean === undefined) await moto.reset()
+      const account = clean ?? (await furnish(proxy.endpoint))
+      clean = undefined
+      const rig = rigOn(account, createTurnedClock())
+      return {
+        ...rig,
+        failNext: proxy.failNext,
+        stop: async () => {
+          if ((await rig.things()).length === 0) clean = account
+        },
+      }
+    },
+    stop: async () => {
+      await proxy.stop()
+      await moto.stop()
+    },
   }
 }
 
@@ -27,13 +50,14 @@ export const motoOptions: SuiteOptions = {
   target: 'moto 5.2.1',
   tokens: false,
   lags: false,
+  timeoutMs: 600_000,
 }
 
-const unknown = { region: 'eu-central-1', account: '123456789012', vpcId: 'vpc-0', subnetIds: [] }
+const unknown = { region: 'eu-central-1', account: '123456789012', vpcId: 'vpc-0', instances: [] }
 
 /** Looks the default VPC up and starts instances in it. */
 const furnish = async (endpoint: string): Promise<RigAccount> => {
-  const empty: RigAccount = { ...unknown, endpoint, subnetIds: ['subnet-0'], instances: [] }
+  const empty: RigAccount = { ...unknown, endpoint, subnetIds: ['subnet-0'] }
   const { ec2 } = await createAwsApi(settingsFor(empty), credentialsOf('AKIARIG')).clients()
   const { Subnets = [] } = await ec2.describeSubnets({})
   const vpcId = Subnets[0]?.VpcId

@@ -110,6 +110,8 @@ export const startMoto = async (env: Environment): Promise<MotoServer> => {
     env: { ...moto.env, PYTHONUNBUFFERED: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  // A run that is broken off comes to no `stop`.
+  process.once('exit', () => child.kill())
   const endpoint = await endpointOf(child)
   return {
     endpoint,
