@@ -1,12 +1,13 @@
 // A driver for the simulated cloud, written as one for a real cloud is: it reads, plans, and takes steps of
 // one call each; the balancer is made first and gets its targets by a second call.
-import { desiredHash, type DesiredResource, type OwnershipMarks } from '@weir/contract'
+import { desiredHash, ipAddress, type DesiredResource, type OwnershipMarks } from '@weir/contract'
 import {
   comparePlaces,
   memoryCapabilities,
   remove,
   sameOwner,
   serve,
+  type Capabilities,
   type Driver,
   type InventoryItem,
   type Observed,
@@ -38,14 +39,16 @@ export const createCloudDriver = (
     )
   const asked = (): Asked => ({ by: actor.name, at: actor.clock.now() })
 
+  const addresses = cloud.kind === 'cloud' ? 'provider' : 'pool'
+  const capabilities: Capabilities = { ...memoryCapabilities, addresses }
   const driver: Driver = {
     name: cloud.name,
-    capabilities: memoryCapabilities,
+    capabilities,
     probe: async () => ({
       status: 'ready',
       account: 'simulated',
       found: 'simulated',
-      capabilities: memoryCapabilities,
+      capabilities,
     }),
     observe: async (marks) => {
       const all = await ask(`read ${marks.key}`, 'provider-read', () => cloud.read())
@@ -126,15 +129,15 @@ const observed = (name: string, marks: OwnershipMarks, view: View): Observed<Vie
     generation: mine.desired.generation,
     hash: desiredHash(mine.desired),
     ready: mine.state === 'active',
-    ingress: [...new Set(mine.desired.frontends.map(({ ip }) => ip))].map((ip) => ({
-      ip,
-      ipMode: 'VIP',
-    })),
+    ingress: addressesOf(mine).map((ip) => ({ ip: ipAddress.parse(ip), ipMode: 'VIP' })),
     confirmedBy: [name],
     targets: [],
     view,
   }
 }
+
+const addressesOf = ({ address, desired }: CloudThing): readonly string[] =>
+  address === null ? [...new Set((desired?.frontends ?? []).map(({ ip }) => ip))] : [address]
 
 const planOf = (order: Order, seen: Observed): Plan => {
   if (seen.status === 'unknown') return { status: 'locked', retryMs: 1000 }
@@ -211,6 +214,8 @@ const outcomeOf = (answer: CloudAnswer): Outcome => {
       return { status: 'done' }
     case 'locked':
       return { status: 'locked', retryMs: 500 }
+    case 'superseded':
+      return answer
     case 'throttled':
       return { status: 'retry', afterMs: 500, problem: 'the cloud throttles' }
   }

@@ -1,6 +1,9 @@
-// A cloud that gives load balancers as real ones do: calls are accepted and take effect later, what is being
-// changed is locked, names are unique, reads may be of a moment ago, and nobody is fenced.
+// A provider of load balancers, of one of two kinds. A cloud does as real ones do: calls are accepted and take
+// effect later, what is being changed is locked, names are unique, reads may be of a moment ago, addresses are
+// its own, and nobody is fenced. A fleet does as our own edges do: it shows what is there, and whoever comes
+// with an older place than it knows is told so.
 import type { DesiredResource, OwnershipMarks } from '@weir/contract'
+import { comparePlaces } from '@weir/drivers'
 import type { FaultPlan } from '../faults.ts'
 import type { ProviderAct } from '../truth/ledger.ts'
 
@@ -10,6 +13,8 @@ export interface CloudThing {
   readonly marks: OwnershipMarks | null
   readonly desired: DesiredResource | null
   readonly state: 'building' | 'active' | 'updating' | 'deleting'
+  /** What a cloud gave it; null where pools hold the addresses. */
+  readonly address: string | null
 }
 
 export type CloudAnswer =
@@ -18,8 +23,11 @@ export type CloudAnswer =
   | { readonly status: 'locked' }
   | { readonly status: 'missing' }
   | { readonly status: 'throttled' }
+  | { readonly status: 'superseded'; readonly epoch: number; readonly generation: number }
 
-export interface CloudTiming {
+export interface CloudShape {
+  readonly name: string
+  readonly kind: 'fleet' | 'cloud'
   /** Longest that a create, an update or a delete goes on, milliseconds; 0 for at once. */
   readonly worksMs: number
   /** How old a read may be, milliseconds. */
@@ -28,6 +36,7 @@ export interface CloudTiming {
 
 export interface Cloud {
   readonly name: string
+  readonly kind: CloudShape['kind']
   create(desired: DesiredResource, asked: Asked): CloudAnswer
   update(ref: string, desired: DesiredResource, asked: Asked): CloudAnswer
   remove(ref: string, asked: Asked): CloudAnswer
@@ -48,8 +57,7 @@ export interface Asked {
 }
 
 export interface CloudPorts {
-  readonly name: string
-  readonly timing: CloudTiming
+  readonly shape: CloudShape
   readonly faults: FaultPlan
   readonly now: () => number
   /** Does something as the cloud itself, after a while. */
@@ -58,7 +66,8 @@ export interface CloudPorts {
 }
 
 export const createCloud = (ports: CloudPorts): Cloud => {
-  const { name: driver, timing, faults, now, onAct } = ports
+  const { shape, faults, now, onAct } = ports
+  const { name: driver, kind } = shape
   const things = new Map<string, CloudThing>()
   const listeners = new Set<(marks: OwnershipMarks) => void>()
   let past: { readonly at: number; readonly things: readonly CloudThing[] }[] = []
@@ -68,7 +77,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     past.push({ at: now(), things: [...things.values()] })
     past = past.filter(({ at }, index) => {
       const next = past[index + 1]
-      return next === undefined || next.at > now() - timing.staleMs || at > now() - timing.staleMs
+      return next === undefined || next.at > now() - shape.staleMs || at > now() - shape.staleMs
     })
   }
   const set = (thing: CloudThing | null, ref: string): void => {
@@ -86,7 +95,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
   }
   /** What was begun comes to its end by itself. */
   const work = (ref: string, end: () => void): void => {
-    const ms = timing.worksMs === 0 ? 0 : 100 + faults.someMs(timing.worksMs)
+    const ms = shape.worksMs === 0 ? 0 : 100 + faults.someMs(shape.worksMs)
     if (ms === 0) end()
     else ports.later(`${driver} works on ${ref}`, ms, end)
   }
@@ -96,24 +105,53 @@ export const createCloud = (ports: CloudPorts): Cloud => {
   }
   const busy = (thing: CloudThing): boolean => thing.state !== 'active'
 
+  const fences = new Map<string, { readonly epoch: number; readonly generation: number }>()
+  const fence = ({ key, epoch }: OwnershipMarks, generation: number): void => {
+    const known = fences.get(key)
+    if (known === undefined || comparePlaces({ epoch, generation }, known) > 0) {
+      fences.set(key, { epoch, generation })
+    }
+  }
+  const throttles = (): boolean => kind === 'cloud' && faults.strikes('provider throttle')
+  /** Why an order is not taken now. */
+  const refusedAt = ({ marks, generation }: DesiredResource): CloudAnswer | undefined => {
+    if (throttles()) return { status: 'throttled' }
+    const known = fences.get(marks.key)
+    const isOld =
+      known !== undefined && comparePlaces({ epoch: marks.epoch, generation }, known) < 0
+    if (kind === 'fleet' && isOld) {
+      return {
+        status: 'superseded',
+        epoch: known.epoch,
+        generation: Math.min(known.generation, 1e9),
+      }
+    }
+    fence(marks, generation)
+    return undefined
+  }
   return {
     name: driver,
+    kind,
     create: (desired, asked) => {
-      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      const refused = refusedAt(desired)
+      if (refused !== undefined) return refused
       const name = asked.name ?? `weir-${desired.marks.key}-${desired.marks.epoch}`
       const there = [...things.values()].find((each) => each.name === name)
       if (there !== undefined) return { status: 'exists', ref: there.ref }
       made += 1
       const ref = `${driver}-lb-${made}`
       const { marks } = desired
-      const thing: CloudThing = { ref, name, marks, desired, state: 'building' }
+      // An address of its own, whichever is asked for: ours it does not have.
+      const address = kind === 'cloud' ? `192.0.2.${made % 250}` : null
+      const thing: CloudThing = { ref, name, marks, desired, state: 'building', address }
       set(thing, ref)
       note('create', thing, asked)
       work(ref, () => settle(ref))
       return { status: 'accepted', ref }
     },
     update: (ref, desired, asked) => {
-      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      const refused = refusedAt(desired)
+      if (refused !== undefined) return refused
       const thing = things.get(ref)
       if (thing === undefined) return { status: 'missing' }
       if (busy(thing)) return { status: 'locked' }
@@ -124,9 +162,10 @@ export const createCloud = (ports: CloudPorts): Cloud => {
       return { status: 'accepted', ref }
     },
     remove: (ref, asked) => {
-      if (faults.strikes('provider throttle')) return { status: 'throttled' }
+      if (throttles()) return { status: 'throttled' }
       const thing = things.get(ref)
       if (thing === undefined) return { status: 'missing' }
+      if (thing.marks !== null) fence(thing.marks, Infinity)
       if (thing.state === 'deleting') return { status: 'accepted', ref }
       if (busy(thing)) return { status: 'locked' }
       const going: CloudThing = { ...thing, state: 'deleting' }
@@ -140,7 +179,8 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     },
     read: () => {
       const present = [...things.values()]
-      const old = past.find(({ at }) => at >= now() - timing.staleMs)
+      if (kind === 'fleet') return present
+      const old = past.find(({ at }) => at >= now() - shape.staleMs)
       if (old !== undefined && faults.strikes('provider eventual consistency')) return old.things
       // What was made a moment ago, or is on its way out, is not found though it is there.
       const shy = present.filter(({ ref, state }) => state !== 'active' || isYoung(ref))
@@ -159,6 +199,6 @@ export const createCloud = (ports: CloudPorts): Cloud => {
 
   function isYoung(ref: string): boolean {
     const first = past.find(({ things: then }) => then.some((thing) => thing.ref === ref))
-    return first === undefined || first.at > now() - timing.staleMs
+    return first === undefined || first.at > now() - shape.staleMs
   }
 }

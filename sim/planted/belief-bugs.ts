@@ -15,7 +15,7 @@ const believing =
     return [...story.slice(0, index + 1), ...believed, ...story.slice(index + 1)]
   }
 
-const keyOf = (event: RecordedEvent): string => `east-${event.correlationid}`
+const keyOf = (event: RecordedEvent): string => `edge-${event.correlationid}`
 
 export const beliefBugs: readonly PlantedBug[] = [
   {

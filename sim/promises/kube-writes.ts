@@ -36,7 +36,8 @@ const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void 
 /** Held, or let go a moment ago while the provider still serves it, and nobody else's since. */
 const isOwn = (world: World, uid: string, ip: string): boolean => {
   const row = world.claims().find(({ key }) => key === ip)
-  return row !== undefined && (row.holder ?? row.lastHolder) === uid
+  // An address of no pool of ours is a provider's own, and it has to be confirmed like any.
+  return row === undefined || (row.holder ?? row.lastHolder) === uid
 }
 
 /** P6: the finalizer goes after the absence of everything ever intended, and it is true. */

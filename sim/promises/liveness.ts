@@ -47,12 +47,20 @@ const servedProblem = (
     return stuck('L1', `${name} has had ${story?.lives ?? 0} lives and ${story?.releases} ends`)
   }
   const shown = (object.status.loadBalancer.ingress ?? []).map(({ ip }) => ip).join()
-  const held = story.leases.map(({ ip }) => ip).join()
+  const held = story.leases.map(({ ip }) => ip).join() || givenBy(world, uid)
   const refusal = refusalOf(world, uid)
   if (refusal !== undefined) return refusalProblem(world, object, refusal)
   if (held === '') return stuck('L1', `${name} holds no address, and nobody says why`)
   if (shown !== held) return stuck('L1', `${name} shows "${shown}" and holds "${held}"`)
   return resourceProblem(world, object, held)
+}
+
+/** What a cloud gave it, where it gives addresses itself. */
+const givenBy = (world: World, uid: string): string => {
+  const things = world.clouds.flatMap((cloud) => cloud.truth())
+  return (
+    things.find(({ marks, address }) => marks?.service === uid && address !== null)?.address ?? ''
+  )
 }
 
 /** The newest answer to its wish, if that is a no. */
@@ -83,10 +91,16 @@ const refusalProblem = (
   if (refusal.type.startsWith('Address') && wish === '') {
     return stuck('L1', `${name} (${uid}) asks for no address and is refused (${refusal.type})`)
   }
-  if (refusal.type !== 'PoolExhausted') return undefined
+  if (refusal.type !== 'PoolExhausted') return refusalIsTrue(name, refusal)
   const free = freeAddresses(world)
   return free > 0 ? stuck('L1', `${name} (${uid}) waits though ${free} are free`) : undefined
 }
+
+/** Nothing that users do here is refused for any other reason. */
+const refusalIsTrue = (name: string, { type, data }: RecordedEvent): Unkept | undefined =>
+  type.startsWith('Address')
+    ? undefined
+    : stuck('L1', `${name} is refused: ${type} ${JSON.stringify(data)}`)
 
 const freeAddresses = ({ operator, scheduler, claims }: World): number => {
   const now = scheduler.now()
@@ -107,7 +121,7 @@ const resourceProblem = (world: World, object: Service, ip: string): Unkept | un
     return stuck('L1', `${name} (${uid}) has no resource`)
   if (more.length > 0) return stuck('L2', `${name} (${uid}) has ${own.length} resources`)
   const { desired } = thing
-  const wanted = describeWanted(world, object, ip)
+  const wanted = describeWanted(world, object, thing.address === null ? ip : '0.0.0.0')
   const found = describe({
     driver: desired.driver,
     frontends: desired.frontends.map((at) => `${at.ip} ${at.protocol}/${at.port} ${at.nodePort}`),

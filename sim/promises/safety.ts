@@ -128,7 +128,8 @@ const checkProvider = (world: World, oracle: Oracle, { act, releasedAt }: Acted)
   const gone = releasedAt.get(`${act.key}/${act.epoch}`)
   // A late call that was under way when the absence was read cannot be called back; one that began after
   // it should never have been made.
-  if (gone !== undefined && act.askedAt > gone) {
+  const isFenced = world.clouds.find(({ name }) => name === act.driver)?.kind === 'fleet'
+  if (gone !== undefined && (isFenced || act.askedAt > gone)) {
     throw new Violation('P7', `${what}, which was asked for after its absence was recorded`)
   }
 }

@@ -93,7 +93,7 @@ const change =
 
 const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
   create: ({ world, at, name, random }) => {
-    const named = random.chance(0.15) ? { loadBalancerClass: 'weir.dev/west' } : {}
+    const named = random.chance(0.15) ? { loadBalancerClass: 'weir.dev/cloud' } : {}
     return create(world, at, { name, ...named })
   },
   'edit ports': change((_spec, { random }) => ({

@@ -1,5 +1,6 @@
 // What people tell the platform through its API, as the API records it.
 import {
+  driverAccount,
   event,
   platformTenant,
   pool as poolSchema,
@@ -16,6 +17,7 @@ import type { Store } from '@weir/eventlog'
 export interface Operator {
   createPool(pool: unknown): Promise<void>
   changePool(pool: unknown): Promise<void>
+  configureDriver(name: string): Promise<void>
   connect(tenant: TenantId, cluster: Cluster): Promise<void>
   changeCluster(tenant: TenantId, cluster: Cluster): Promise<void>
   deregister(tenant: TenantId, id: ClusterId): Promise<void>
@@ -57,6 +59,17 @@ export const createOperator = (store: Pick<Store, 'log'>): Operator => {
       await say(platformTenant, cleanup, event('CleanupApproved', {}))
     },
     changePool: (pool) => sayPool('PoolChanged', pool),
+    configureDriver: (name) => {
+      const driver = driverAccount.parse({
+        name,
+        kind: 'octavia',
+        tenant: null,
+        account: 'simulated',
+        settings: {},
+      })
+      const at = { stream: streamOf('driver', name), story: name }
+      return say(platformTenant, at, event('DriverConfigured', { driver }))
+    },
     connect: (tenant, cluster) =>
       say(tenant, atCluster(cluster.id), event('ClusterConnected', { cluster })),
     changeCluster: (tenant, cluster) =>

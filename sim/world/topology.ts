@@ -1,3 +1,4 @@
+import type { CloudShape } from '../cloud/cloud.ts'
 import { faultKinds, noChances, type Chances, type FaultKind } from '../faults.ts'
 import type { Pace, ServiceName } from '../hosts/machine.ts'
 import type { Random } from '../scheduler/random.ts'
@@ -9,6 +10,8 @@ export interface Topology {
   readonly clustersPerTenant: number
   readonly instances: Readonly<Record<ServiceName, number>>
   readonly drivers: readonly CloudShape[]
+  /** Of every cluster, at first. */
+  readonly defaultDriver: string
   /** Addresses in the pool. */
   readonly addresses: number
   readonly quarantineSeconds: number
@@ -18,12 +21,6 @@ export interface Topology {
   readonly acts: number
   readonly actEveryMs: number
   readonly mix: Readonly<Record<WorkloadKind, number>>
-}
-
-export interface CloudShape {
-  readonly name: string
-  readonly worksMs: number
-  readonly staleMs: number
 }
 
 export const calmPace: Pace = {
@@ -69,11 +66,16 @@ export const drawTopology = (random: Random): Topology => {
     tenants,
     clustersPerTenant: random.chance(0.3) ? 2 : 1,
     instances: { watcher: one(), allocator: one(), provisioner: one(), gc: one() },
-    drivers: ['east', 'west'].map((name) => ({
-      name,
-      worksMs: random.chance(0.3) ? 0 : random.int(20_000),
-      staleMs: random.chance(0.5) ? 0 : random.int(8000),
-    })),
+    drivers: [
+      { name: 'edge', kind: 'fleet', worksMs: random.pick([0, 500, 3000]), staleMs: 0 },
+      {
+        name: 'cloud',
+        kind: 'cloud',
+        worksMs: random.chance(0.3) ? 0 : random.int(20_000),
+        staleMs: random.chance(0.5) ? 0 : random.int(8000),
+      },
+    ],
+    defaultDriver: random.chance(0.6) ? 'edge' : 'cloud',
     addresses: random.pick([1, 2, 4, 8]),
     quarantineSeconds: random.pick([0, 20, 60]),
     pace: drawPace(random),

@@ -77,7 +77,10 @@ export const createWorld = async (ports: WorldPorts): Promise<World> => {
     clouds: topology.drivers.map((shape) => cloudOf(shape, { scheduler, faults, ledger })),
     clusters: clustersOf(ports),
   }
-  for (const cloud of world.clouds) plantForeign(cloud)
+  for (const cloud of world.clouds) {
+    plantForeign(cloud)
+    if (cloud.kind === 'cloud') await operator.configureDriver(cloud.name)
+  }
   await operator.createPool(poolOf(topology))
   for (const at of world.clusters) {
     follow(at, ledger)
@@ -117,8 +120,7 @@ const cloudOf = (
 ): Cloud => {
   const { scheduler, faults, ledger } = at
   return createCloud({
-    name: shape.name,
-    timing: shape,
+    shape,
     faults,
     now: () => scheduler.now(),
     later: (label, ms, run) => scheduler.add({ label, due: scheduler.now() + ms, run }),
@@ -137,7 +139,7 @@ const plantForeign = (cloud: Cloud): void => {
     key: `${cloud.name}-${service}`,
     epoch: 1,
   })
-  const plain = { desired: null, state: 'active' } as const
+  const plain = { desired: null, state: 'active', address: null } as const
   cloud.plant({ ref: `${cloud.name}-by-hand`, name: 'by-hand', marks: null, ...plain })
   cloud.plant({ ref: `${cloud.name}-another`, name: 'another', marks, ...plain })
 }
@@ -157,7 +159,7 @@ const clustersOf = ({ topology, scheduler, random }: WorldPorts): TenantCluster[
         tenant,
         name: `${name}-${number}`,
         server,
-        driver: driverName.parse(topology.drivers[0]?.name),
+        driver: driverName.parse(topology.defaultDriver),
         defaultClass: true,
         nodeCidrs: ['10.1.0.0/16' as never],
       }
