@@ -33,14 +33,14 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
   return [
     part('edge', { ...common, WEIR_EDGE_ID: 'edge-1', WEIR_EDGE_STATE_DIR: join(folder, 'edge') }),
     part('allocator', withLog),
-    part('provisioner', withLog),
+    part('provisioner', { ...withLog, WEIR_MASTER_KEY: at.masterKey }),
     part('watcher', {
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,
       // The clusters of a platform on one machine are its user's own, here or near.
       WEIR_CLUSTER_NETWORKS: '127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16',
     }),
-    part('gc', { ...withLog, WEIR_GC_MODE: 'apply' }),
+    part('gc', { ...withLog, WEIR_MASTER_KEY: at.masterKey }),
     part('api', {
       ...withLog,
       WEIR_MASTER_KEY: at.masterKey,
