@@ -1,7 +1,7 @@
 import { OperatingError } from '@weir/kernel'
 import type { z } from 'zod'
 import { requireGrant, type Budget } from '../budget.ts'
-import { failed, type Answer, type Method } from './http.ts'
+import { failed, retryAfterMs, type Answer, type Method } from './http.ts'
 import type { Access, Keystone } from './keystone.ts'
 import * as objects from './objects.ts'
 
@@ -66,7 +66,7 @@ export const createReads = (keystone: Keystone, budget: Budget, tenant: string):
       method: 'GET',
       url: `${endpointOf(access, service)}${path}`,
     }))
-    if (answer.status === 429) budget.hold('read', 1000)
+    if (answer.status === 429) budget.hold('read', retryAfterMs(answer) ?? 1000)
     return answer
   }
   const one = async <T>(at: Lister, id: string, schema: z.ZodType<T>): Promise<T | null> => {
@@ -119,7 +119,7 @@ export const createReads = (keystone: Keystone, budget: Budget, tenant: string):
       return page(balancers, marker === null ? query : { ...query, marker }, objects.balancer)
     },
     balancer: (id) => one(balancers, id, objects.balancer),
-    listeners: (of) => all(listeners, { load_balancer_id: of }, objects.listener),
+    listeners: (of) => all(listeners, { loadbalancer_id: of }, objects.listener),
     pools: (of) => all(pools, { loadbalancer_id: of }, objects.pool),
     members: (of) =>
       all(

@@ -18,7 +18,7 @@ export const octaviaCall = z.discriminatedUnion('do', [
     path: z.string(),
     body: body.optional(),
   }),
-  /** Says in the tags what was carried out; tags of others are read right before, and stay. */
+  /** Says in the tags what was carried out, and switches on; tags of others are read before, and stay. */
   z.object({ do: z.literal('mark'), balancer: id, marks: ownershipMarks, ...position }),
   /** Deletes a load balancer and all its parts, if it still carries these marks. */
   z.object({ do: z.literal('delete'), balancer: id, marks: ownershipMarks }),

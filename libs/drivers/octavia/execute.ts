@@ -133,7 +133,7 @@ const markBalancer = async (
     service: 'balancing',
     method: 'PUT',
     path: `/v2/lbaas/loadbalancers/${id}`,
-    body: { loadbalancer: { tags } },
+    body: { loadbalancer: { tags, admin_state_up: true } },
   }
   return send(hands, title, change, () => goesOn(id))
 }

@@ -19,6 +19,7 @@ export const balancer = z.object({
   operating_status: status,
   vip_address: z.string(),
   vip_port_id: z.string().nullish(),
+  admin_state_up: z.boolean(),
   tags,
   created_at: time,
   updated_at: time,

@@ -160,6 +160,7 @@ const readFloatingIps = async (
 /** The hash in the tags, as long as nothing has been changed since it was put there. */
 const hashSeen = ({ same: [kept], parts }: View, settings: OctaviaSettings): string => {
   if (kept === undefined) return ''
+  if (!kept.balancer.admin_state_up) return 'switched off'
   if (parts === null) return kept.labels.hash
   const shape = hashOfSeen(parts, settings.idleTimeoutSeconds !== undefined)
   return shape === kept.labels.shape ? kept.labels.hash : `changed-${shape}`
@@ -167,7 +168,7 @@ const hashSeen = ({ same: [kept], parts }: View, settings: OctaviaSettings): str
 
 const isReady = (view: View, settings: OctaviaSettings): boolean => {
   const [kept] = view.same
-  if (kept === undefined || view.parts === null) return false
+  if (view.parts === null || kept?.balancer.admin_state_up !== true) return false
   if (settings.floatingNetworkId === undefined) return true
   const [floating] = view.floatingIps
   return floating !== undefined && floating.port_id === kept.balancer.vip_port_id

@@ -7,7 +7,8 @@ import { missingPrograms } from './rig/servers.ts'
 const missing = missingPrograms()
 
 if (missing === null) {
-  describe('octavia', () => {
+  // Each test has projects of its own, and there is much waiting: several at a time.
+  describe.concurrent('octavia', () => {
     let rig: OctaviaRig
     beforeAll(async () => {
       rig = await startOctaviaRig()

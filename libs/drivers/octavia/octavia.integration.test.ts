@@ -365,6 +365,18 @@ const strangers = (): void => {
     expect(await world.serving()).toMatchObject([{ sourceRanges: [] }])
   })
 
+  test('what somebody switched off is switched on again', async () => {
+    const world = await inWorld()
+    const desired = await up(world)
+    const [ours] = await world.balancers()
+    const off = { loadbalancer: { admin_state_up: false } }
+    await world.ask('PUT', `/v2/lbaas/loadbalancers/${ours?.id ?? ''}`, off)
+    await world.settle()
+    expect(await world.driver.observe(desired.marks)).toMatchObject({ ready: false })
+    await bring(world, desired)
+    expect(await world.balancers()).toMatchObject([{ id: ours?.id, admin_state_up: true }])
+  })
+
   test('a listener of others in our load balancer is left alone, and goes with it', async () => {
     const world = await inWorld()
     await up(world)

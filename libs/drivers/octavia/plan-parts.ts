@@ -225,7 +225,7 @@ const marking = ({ wish, kept, parts }: Site): readonly Step[] => {
   const { generation, hash, marks } = wish
   const shape = hashOfSeen(parts, setsIdle(wish))
   const says = labels.generation === generation && labels.hash === hash && labels.shape === shape
-  if (says) return []
+  if (says && balancer.admin_state_up) return []
   return [
     stepOf(marks, `mark load balancer ${balancer.name} with generation ${generation}`, {
       do: 'mark',

@@ -34,6 +34,7 @@ const balancer = (status: string, over: Partial<Ours['balancer']> = {}): Ours =>
     operating_status: 'ONLINE',
     vip_address: '198.51.100.7',
     vip_port_id: 'port',
+    admin_state_up: true,
     tags: [],
     created_at: 0,
     updated_at: null,

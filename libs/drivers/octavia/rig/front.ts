@@ -47,13 +47,14 @@ const mostSeen = 10_000
 
 export const isChange = ({ method }: Seen): boolean => method !== 'GET'
 
-/** `admits` looks at each call's token; without it none is asked for. */
+/** Passes calls on to `targets` in turn. `admits` looks at each call's token; without it none is asked for. */
 export const startFront = async (
-  target: string,
+  targets: readonly [string, ...string[]],
   admits: (token: string | undefined) => boolean = () => true,
 ): Promise<Front> => {
   const troubles: { readonly trouble: Trouble; readonly matches: (call: Seen) => boolean }[] = []
   const seen: Seen[] = []
+  let turn = 0
   let choose: (call: Seen) => Trouble | undefined = () => undefined
   const server: Server = createServer((incoming, outgoing) => {
     void readAll(incoming).then((text) => {
@@ -71,6 +72,8 @@ export const startFront = async (
       }
       const at = troubles.findIndex(({ matches }) => matches(call))
       const trouble = at < 0 ? choose(call) : troubles.splice(at, 1)[0]?.trouble
+      turn += 1
+      const target = targets[turn % targets.length] ?? targets[0]
       answer({ incoming, outgoing, text, target }, trouble)
     })
   })

@@ -70,7 +70,7 @@ const ending = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort())
 
 const servers = await startOctavia()
-const front = await startFront(servers.endpoint)
+const front = await startFront(servers.endpoints)
 const flipper = createFlipper(servers.statusSocket, servers.databaseSocket)
 front.whenever((call) =>
   isChange(call) && Math.random() < Number(values.faults) ? fault() : undefined,
@@ -79,7 +79,7 @@ process.stdout.write(
   `${JSON.stringify({
     endpoint: front.endpoint,
     /** Past the front, for whoever checks what there is. */
-    direct: servers.endpoint,
+    direct: servers.endpoints[0],
     projectId: randomUUID().replaceAll('-', ''),
     vipSubnetId: randomUUID(),
   })}\n`,

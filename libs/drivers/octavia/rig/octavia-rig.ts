@@ -71,7 +71,7 @@ const createWorld = async (
 ): Promise<OctaviaWorld> => {
   const project = randomUUID().replaceAll('-', '')
   const openstack = over.openstack === true ? await startFakeOpenstack(project) : undefined
-  const front = await startFront(servers.endpoint, openstack?.admits)
+  const front = await startFront(servers.endpoints, openstack?.admits)
   openstack?.setOctavia(`${front.endpoint}/`)
   const settings = octaviaSettings.parse({
     ...(openstack === undefined
@@ -95,7 +95,7 @@ const createWorld = async (
       ...over.options,
     })
   const ask: OctaviaWorld['ask'] = (method, path, body) =>
-    askOctavia(servers.endpoint, { method, path, body })
+    askOctavia(servers.endpoints[0], { method, path, body })
   const settle = async (): Promise<void> => {
     // What is told may be part of something that was told later: ask until nothing is PENDING.
     while ((await flipper.flip({ project })) > 0);

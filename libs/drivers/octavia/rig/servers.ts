@@ -33,8 +33,8 @@ export const missingPrograms = (): string | null => {
 }
 
 export interface OctaviaServers {
-  /** Octavia's own endpoint, without `/v2`. */
-  readonly endpoint: string
+  /** Endpoints of octavia-api, without `/v2`: two processes on one database, for each answers one call at a time. */
+  readonly endpoints: readonly [string, ...string[]]
   readonly statusSocket: string
   readonly databaseSocket: string
   /** Ends all children and removes the folder; may be called twice. */
@@ -57,8 +57,9 @@ export const startOctavia = async (): Promise<OctaviaServers> => {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const port = await freePort()
-    const config = writeConfig(folder, port)
+    const ports = [await freePort(), await freePort()]
+    const configs = ports.map((port) => writeConfig(folder, port))
+    const [config = ''] = configs
     await startDatabase(folder, start)
     await run(programs.migrate, ['--config-file', config, 'upgrade', 'head'])
     const agent = await start({
@@ -66,16 +67,28 @@ export const startOctavia = async (): Promise<OctaviaServers> => {
       program: programs.agent,
       args: ['--config-file', config],
     })
-    const api = await start({
-      name: 'octavia-api',
-      program: programs.api,
-      args: ['--config-file', config],
-    })
-    const endpoint = `http://127.0.0.1:${port}`
+    const apis = await Promise.all(
+      configs.map((of, index) =>
+        start({
+          name: `octavia-api-${index}`,
+          program: programs.api,
+          args: ['--config-file', of],
+        }),
+      ),
+    )
+    const endpoints = ports.map((port) => `http://127.0.0.1:${port}`)
     const statusSocket = join(folder, 'status.sock')
-    await ready(api, () => answers(endpoint))
+    for (const [index, api] of apis.entries()) {
+      await ready(api, () => answers(endpoints[index] ?? ''))
+    }
     await ready(agent, () => existsSync(statusSocket))
-    return { endpoint, statusSocket, databaseSocket: databaseSocket(folder), stop }
+    const [endpoint = '', ...others] = endpoints
+    return {
+      endpoints: [endpoint, ...others],
+      statusSocket,
+      databaseSocket: databaseSocket(folder),
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -125,7 +138,7 @@ const databaseSocket = (folder: string): string => join(folder, 'maria.sock')
 
 const writeConfig = (folder: string, port: number): string => {
   const at = (name: string): string => join(folder, name)
-  const path = at('octavia.conf')
+  const path = at(`octavia-${port}.conf`)
   const database = `mysql+pymysql://root@localhost/octavia?unix_socket=${databaseSocket(folder)}`
   writeFileSync(
     path,
