@@ -53,16 +53,23 @@ export const createBudget = ({ clock, read, write }: BudgetOptions): Budget => {
   }
 }
 
+/** Our own share of an account's rate is used up. Nothing failed and nobody was asked: a wait. */
+export class RateUsedUp extends OperatingError {
+  readonly afterMs: number
+  constructor(tenant: string, kind: CallKind, afterMs: number) {
+    const message = `cannot ${kind} for ${tenant} now: the account's rate is used up`
+    super(message, { retry: { afterMs } })
+    this.afterMs = afterMs
+  }
+}
+
 /**
- * For reads, which have no outcome to answer with: returns once the call is granted.
- * @throws OperatingError with the time to come back when it is not.
+ * For reads, which have no outcome to answer with: returns when the call is granted.
+ * @throws RateUsedUp with the time to come back when it is not.
  */
 export const requireGrant = (budget: Budget, tenant: string, kind: CallKind): void => {
   const grant = budget.ask(tenant, kind)
-  if (grant.granted) return
-  throw new OperatingError(`cannot ${kind} for ${tenant} now: the account's rate is used up`, {
-    retry: { afterMs: grant.retryMs },
-  })
+  if (!grant.granted) throw new RateUsedUp(tenant, kind, grant.retryMs)
 }
 
 interface Share {

@@ -50,9 +50,12 @@ export interface Arrival {
 /** A driver failed; what is done for other drivers' resources of the Service was done all the same. */
 export class IncarnationFailed extends OperatingError {
   readonly epoch: number
-  constructor(epoch: number, cause: OperatingError) {
-    super(cause.message, { cause: cause.cause, ...(cause.retry && { retry: cause.retry }) })
+  /** As the driver said it. */
+  readonly failure: OperatingError
+  constructor(epoch: number, failure: OperatingError) {
+    super(failure.message, { cause: failure.cause, ...(failure.retry && { retry: failure.retry }) })
     this.epoch = epoch
+    this.failure = failure
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type RecordedEvent,
   type TenantId,
 } from '@weir/contract'
-import type { ProviderChange } from '@weir/drivers'
+import { RateUsedUp, type ProviderChange } from '@weir/drivers'
 import type { Store, WorkItem } from '@weir/eventlog'
 import {
   createKeyedQueue,
@@ -64,6 +64,8 @@ export interface Provisioner {
 /** Ten failures in a row; from then on once an hour, and at once on any change. */
 const parkAfter = 10
 const parkedRetryMs = 3_600_000
+/** Whoever names a wait, such as a provider that is away, is asked again this soon all the same. */
+const awayRetryMs = 60_000
 
 const wishes: readonly RecordedEvent['type'][] = [
   'FrontendsAllocated',
@@ -227,8 +229,17 @@ const createFanOut = ({ store, clock }: ProvisionerPorts) => {
   }
 }
 
-/** Records once that ten attempts failed, and fails with the wait that fits. */
-const giveUp = async (ports: ProvisionerPorts, item: WorkItem, error: unknown): Promise<never> => {
+/**
+ * Records once that ten attempts failed, and fails with the wait that fits. A share of a rate that is used
+ * up is no failure: a busy account would else have everything of it given up within a second.
+ */
+const giveUp = async (
+  ports: ProvisionerPorts,
+  item: WorkItem,
+  error: unknown,
+): Promise<{ readonly againInMs: number }> => {
+  const failure = error instanceof IncarnationFailed ? error.failure : error
+  if (failure instanceof RateUsedUp) return { againInMs: failure.afterMs }
   const attempts = item.attempts + 1
   if (!(error instanceof OperatingError) || attempts < parkAfter) throw error
   const problem = explainError(error)
@@ -236,7 +247,7 @@ const giveUp = async (ports: ProvisionerPorts, item: WorkItem, error: unknown): 
   await park(ports, item, { attempts, problem, epoch })
   throw new OperatingError(`gave up on ${item.key} for now`, {
     cause: error,
-    retry: { afterMs: parkedRetryMs },
+    retry: { afterMs: error.retry === undefined ? parkedRetryMs : awayRetryMs },
   })
 }
 
