@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { explore } from './explore.ts'
 import { findPlanted } from './planted/planted.ts'
 import { commitNow, replay } from './replay.ts'
+import { sieve } from './sieve/sieve.ts'
 
 const usage = `npm run sim -- [--seconds 60 | --hours N]   as many seeds as fit
                --seed N [--commit C]        one seed, told step by step
@@ -9,7 +10,7 @@ const usage = `npm run sim -- [--seconds 60 | --hours N]   as many seeds as fit
                --from N                     where seeds begin; by the clock when absent
                --schedules N                this many seeds
                --planted [--name NAME]      every planted bug, until it is found
-               --sieve                      every crash and loss of short stories, one by one`
+               --sieve [--name N] [--every N] every crash and loss of short stories, one by one`
 
 const tell = (line: string): void => console.log(line)
 
@@ -25,6 +26,8 @@ const main = async (): Promise<number> => {
       from: { type: 'string' },
       schedules: { type: 'string' },
       planted: { type: 'boolean' },
+      sieve: { type: 'boolean' },
+      every: { type: 'string' },
       name: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -32,6 +35,9 @@ const main = async (): Promise<number> => {
   if (values.help === true) {
     tell(usage)
     return 0
+  }
+  if (values.sieve === true) {
+    return (await sieve({ name: values.name, every: Number(values.every ?? 1), tell })) ? 0 : 1
   }
   if (values.planted === true) return (await findPlanted(values.name, tell)) ? 0 : 1
   if (values.seed !== undefined) {

@@ -16,23 +16,20 @@ export const callsOf = <T extends object>(
     readonly name: string
     readonly kindOf: (method: string) => CallKind
   },
-): T =>
-  new Proxy(port, {
-    get: (target, property) => {
-      const member: unknown = Reflect.get(target, property)
-      if (typeof member !== 'function') return member
-      const method = String(property)
-      return (...given: unknown[]) =>
-        at.actor.call(
-          {
-            label: `${at.name}.${method}`,
-            detail: () => describe(given),
-            fate: at.faults.fateOf(at.kindOf(method), at.actor),
-          },
-          () => Reflect.apply(member, target, given) as Promise<unknown>,
-        )
-    },
+): T => {
+  const calls = Object.entries(port).map(([method, member]: [string, unknown]) => {
+    if (typeof member !== 'function') return [method, member]
+    const label = `${at.name}.${method}`
+    const kind = at.kindOf(method)
+    const call = (...given: unknown[]): Promise<unknown> =>
+      at.actor.call(
+        { label, detail: () => describe(given), fate: at.faults.fateOf(kind, at.actor) },
+        () => Reflect.apply(member, port, given) as Promise<unknown>,
+      )
+    return [method, call]
   })
+  return Object.fromEntries(calls) as T
+}
 
 const describe = (given: readonly unknown[]): string => JSON.stringify(given).slice(0, 600)
 

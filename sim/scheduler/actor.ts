@@ -13,6 +13,8 @@ export interface Fate {
   readonly lost?: Error
   /** It takes effect once more, a while later. */
   readonly againMs?: number
+  /** The caller ends right before the effect, which never happens, or right after it. */
+  readonly crash?: { readonly when: 'before' | 'after'; readonly kill: () => void }
 }
 
 export const plainFate: Fate = { thereMs: 0, backMs: 0 }
@@ -86,8 +88,11 @@ export const createActor = (name: string, scheduler: Scheduler, random: Random):
         const arrive = (): void => {
           // What was on its way when its sender died may have been lost with it, or not.
           if (!isAlive && random.chance(0.5)) return
+          if (fate.crash?.when === 'before') return fate.crash.kill()
           if (fate.fails !== undefined) return reply(() => reject(fate.fails), fate.backMs)
           const lost = fate.lost
+          const crash = fate.crash
+          if (crash !== undefined) return void effect().then(crash.kill, crash.kill)
           effect().then(
             (answer) =>
               reply(lost === undefined ? () => resolve(answer) : () => reject(lost), fate.backMs),

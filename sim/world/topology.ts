@@ -25,7 +25,7 @@ export interface Topology {
 
 export const calmPace: Pace = {
   passMs: 2000,
-  relayPollMs: 3000,
+  relayPollMs: 5000,
   relayLeaseMs: 40_000,
   lookEveryMs: 20_000,
   clusterLeaseMs: 20_000,
@@ -90,11 +90,11 @@ export const drawTopology = (random: Random): Topology => {
 
 const drawPace = (random: Random): Pace => ({
   ...calmPace,
-  passMs: random.pick([500, 2000, 4000]),
-  relayLeaseMs: random.pick([10_000, 40_000]),
+  passMs: random.pick([1000, 3000, 5000]),
+  relayLeaseMs: random.pick([20_000, 120_000]),
   lookEveryMs: random.pick([10_000, 30_000]),
   clusterLeaseMs: random.pick([6000, 20_000]),
-  gcIntervalMs: random.pick([10_000, 20_000]),
+  gcIntervalMs: random.pick([15_000, 30_000]),
 })
 
 /** Many are nothing: bugs that need quiet around them would drown in noise otherwise. */
