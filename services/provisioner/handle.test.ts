@@ -178,6 +178,22 @@ describe('a change', () => {
   })
 })
 
+test('a wish that is refused, taken back and made again is refused again', async () => {
+  const world = await born(createWorld({ driver: { capabilities: noRanges } }))
+  const ranged = intentOf({ sourceRanges: ['10.0.0.0/8' as never] })
+  const other = intentOf({ externalTrafficPolicy: 'Local', healthCheckNodePort: 31_000 as never })
+  for (const intent of [ranged, other, ranged]) {
+    await world.say(changed(intent))
+    await world.settle()
+  }
+  expect((await world.told()).slice(2)).toEqual([
+    'ResourceRefused',
+    'ResourceIntended',
+    'ResourceProgrammed',
+    'ResourceRefused',
+  ])
+})
+
 describe('drift', () => {
   test('is found by the routine look, told and repaired', async () => {
     const world = await born(createWorld())

@@ -101,10 +101,16 @@ const beat = async (): Promise<void> => {
   await bus.publish([{ subject: edgeHeartbeatSubject(fleet, edge), body }])
 }
 
-const start = (): ChildProcess => {
+const start = (more: Readonly<Record<string, string>> = {}): ChildProcess => {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts')], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DATABASE_URL: database.url, NATS_URL: nats.url, WEIR_FLEET: fleet },
+    env: {
+      ...process.env,
+      DATABASE_URL: database.url,
+      NATS_URL: nats.url,
+      WEIR_FLEET: fleet,
+      ...more,
+    },
   })
   running.push(child)
   return child
@@ -136,6 +142,11 @@ test('the process serves a life on the real log and the real bus, killed in the 
   await untilTold('ResourceIntended', 'ResourceProgrammed')
   await kill(first)
   await say(store, releaseRequested)
+  // It dies by its own hand between the order to the edges and the word of it.
+  const point = { WEIR_FAULT_POINT: 'provisioner.after-execute', WEIR_ALLOW_FAULT_POINTS: '1' }
+  const [, signal] = (await once(start(point), 'exit')) as [unknown, string]
+  expect(signal).toBe('SIGKILL')
+  expect((await told()).at(-1)).toBe('ResourceDeleteIntended')
   start()
   await untilTold(
     'ResourceIntended',
@@ -143,12 +154,14 @@ test('the process serves a life on the real log and the real bus, killed in the 
     'ResourceDeleteIntended',
     'ResourceAbsent',
   )
-})
+}, 120_000)
 
+/** Whoever dies at work holds its key until its lease is over. */
+const patience = { deadlineMs: 60_000 }
 const untilTold = async (...expected: readonly string[]): Promise<void> => {
   await eventually(async () => {
     await beat()
     return (await told()).join() === expected.join()
-  })
+  }, patience)
   expect(await told()).toEqual(expected)
 }
