@@ -48,6 +48,8 @@ export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
   const server = createServer((request, response) => {
     pass(request, response).catch(() => response.destroy())
   })
+  // A connection that the server closes while a call is on its way would be a fault nobody asked for.
+  server.keepAliveTimeout = 0
   await new Promise<void>((ready) => {
     server.listen(0, '127.0.0.1', ready)
   })

@@ -15,6 +15,8 @@ export const serveFake = async (fake: FakeAws): Promise<ServedFake> => {
   const server = createServer((request, response) => {
     answer(fake, request, response).catch(() => response.destroy())
   })
+  // A connection that the server closes while a call is on its way would be a fault nobody asked for.
+  server.keepAliveTimeout = 0
   await new Promise<void>((ready) => {
     server.listen(0, '127.0.0.1', ready)
   })
