@@ -7,6 +7,8 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import type { Turns } from './turns.ts'
 
 /** What the next matching calls meet instead of being passed on. */
 export type Trouble =
@@ -47,17 +49,17 @@ const mostSeen = 10_000
 
 export const isChange = ({ method }: Seen): boolean => method !== 'GET'
 
-/** Passes calls on to `targets` in turn. `admits` looks at each call's token; without it none is asked for. */
+/** Passes calls on when it is their turn. `admits` looks at each call's token; without it none is asked for. */
 export const startFront = async (
-  targets: readonly [string, ...string[]],
+  turns: Turns,
   admits: (token: string | undefined) => boolean = () => true,
 ): Promise<Front> => {
   const troubles: { readonly trouble: Trouble; readonly matches: (call: Seen) => boolean }[] = []
   const seen: Seen[] = []
-  let turn = 0
   let choose: (call: Seen) => Trouble | undefined = () => undefined
   const server: Server = createServer((incoming, outgoing) => {
-    void readAll(incoming).then((text) => {
+    void readAll(incoming).then((bytes) => {
+      const text = bytes.toString()
       const call: Seen = {
         method: incoming.method ?? '',
         path: incoming.url ?? '',
@@ -72,9 +74,7 @@ export const startFront = async (
       }
       const at = troubles.findIndex(({ matches }) => matches(call))
       const trouble = at < 0 ? choose(call) : troubles.splice(at, 1)[0]?.trouble
-      turn += 1
-      const target = targets[turn % targets.length] ?? targets[0]
-      answer({ incoming, outgoing, text, target }, trouble)
+      void turns((target) => answer({ incoming, outgoing, text, target }, trouble))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -102,17 +102,19 @@ interface Exchange {
   readonly target: string
 }
 
-const answer = (exchange: Exchange, trouble: Trouble | undefined): void => {
+const answer = async (exchange: Exchange, trouble: Trouble | undefined): Promise<void> => {
   const { outgoing } = exchange
   switch (trouble?.meets) {
     case undefined:
-      passOn(exchange, (status, headers, body) => outgoing.writeHead(status, headers).end(body))
+      await passOn(exchange, (status, headers, body) =>
+        outgoing.writeHead(status, headers).end(body),
+      )
       break
     case 'no-effect':
       outgoing.destroy()
       break
     case 'lost-reply':
-      passOn(exchange, () => outgoing.destroy())
+      await passOn(exchange, () => outgoing.destroy())
       break
     case 'answer':
       outgoing.writeHead(trouble.status, { 'content-type': 'application/json', ...trouble.headers })
@@ -125,40 +127,32 @@ const answer = (exchange: Exchange, trouble: Trouble | undefined): void => {
 
 type Then = (status: number, headers: Record<string, string>, body: Buffer) => void
 
-const passOn = ({ incoming, outgoing, text, target }: Exchange, then: Then): void => {
+const passOn = async (
+  { incoming, outgoing, text, target }: Exchange,
+  then: Then,
+): Promise<void> => {
   const { method, url, headers } = incoming
   const type = headers['content-type']
-  const onward = ask(
-    `${target}${url ?? ''}`,
-    {
-      method,
-      headers: {
-        accept: 'application/json',
-        ...(type === undefined ? {} : { 'content-type': type }),
-        ...(text === '' ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
-      },
-      agent: false,
-    },
-    (answer) => {
-      const chunks: Buffer[] = []
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-      answer.on('end', () => {
-        const kind = answer.headers['content-type']
-        then(
-          answer.statusCode ?? 502,
-          kind === undefined ? {} : { 'content-type': kind },
-          Buffer.concat(chunks),
-        )
-      })
-      answer.on('error', () => outgoing.destroy())
-    },
-  )
-  onward.on('error', () => outgoing.destroy())
-  onward.end(text)
+  const sent = {
+    accept: 'application/json',
+    ...(type === undefined ? {} : { 'content-type': type }),
+    ...(text === '' ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
+  }
+  const onward = ask(`${target}${url ?? ''}`, { method, headers: sent, agent: false })
+  try {
+    const answered = once(onward, 'response') as Promise<[IncomingMessage]>
+    onward.end(text)
+    const [answer] = await answered
+    const kind = answer.headers['content-type']
+    const body = await readAll(answer)
+    then(answer.statusCode ?? 502, kind === undefined ? {} : { 'content-type': kind }, body)
+  } catch {
+    outgoing.destroy()
+  }
 }
 
-const readAll = async (incoming: IncomingMessage): Promise<string> => {
+const readAll = async (incoming: IncomingMessage): Promise<Buffer> => {
   const chunks: Buffer[] = []
   for await (const chunk of incoming) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
 }

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { createFlipper, type FateOf } from './flipper.ts'
 import { isChange, startFront, type Trouble } from './front.ts'
 import { missingPrograms, startOctavia } from './servers.ts'
+import { createTurns } from './turns.ts'
 
 const { values } = parseArgs({
   options: {
@@ -70,7 +71,7 @@ const ending = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort())
 
 const servers = await startOctavia()
-const front = await startFront(servers.endpoints)
+const front = await startFront(createTurns(servers.endpoints))
 const flipper = createFlipper(servers.statusSocket, servers.databaseSocket)
 front.whenever((call) =>
   isChange(call) && Math.random() < Number(values.faults) ? fault() : undefined,

@@ -15,6 +15,7 @@ import { createFlipper, type Flipper } from './flipper.ts'
 import { startFakeOpenstack, type FakeOpenstack } from './fake-openstack.ts'
 import { startFront, type Front, type Seen } from './front.ts'
 import { startOctavia, type OctaviaServers } from './servers.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 /** The servers of a test file. */
 export interface OctaviaRig {
@@ -49,10 +50,11 @@ export interface OctaviaWorld extends DriverRig {
 export const startOctaviaRig = async (): Promise<OctaviaRig> => {
   const servers = await startOctavia()
   const flipper = createFlipper(servers.statusSocket, servers.databaseSocket)
+  const turns = createTurns(servers.endpoints)
   return {
     servers,
     flipper,
-    world: (over = {}) => createWorld(servers, flipper, over),
+    world: (over = {}) => createWorld(turns, flipper, over),
     stop: async () => {
       flipper.stop()
       await servers.stop()
@@ -65,13 +67,13 @@ export const plentyBudget = (): Budget =>
   createBudget({ clock: systemClock, read: plenty, write: plenty })
 
 const createWorld = async (
-  servers: OctaviaServers,
+  turns: Turns,
   flipper: Flipper,
   over: WorldOver,
 ): Promise<OctaviaWorld> => {
   const project = randomUUID().replaceAll('-', '')
   const openstack = over.openstack === true ? await startFakeOpenstack(project) : undefined
-  const front = await startFront(servers.endpoints, openstack?.admits)
+  const front = await startFront(turns, openstack?.admits)
   openstack?.setOctavia(`${front.endpoint}/`)
   const settings = octaviaSettings.parse({
     ...(openstack === undefined
@@ -95,7 +97,7 @@ const createWorld = async (
       ...over.options,
     })
   const ask: OctaviaWorld['ask'] = (method, path, body) =>
-    askOctavia(servers.endpoints[0], { method, path, body })
+    turns((endpoint) => askOctavia(endpoint, { method, path, body }))
   const settle = async (): Promise<void> => {
     // What is told may be part of something that was told later: ask until nothing is PENDING.
     while ((await flipper.flip({ project })) > 0);
