@@ -16,6 +16,10 @@ const measured = z.object({
     z.object({
       name: z.string(),
       seconds: z.number(),
+      /** Seconds of processor time of gc's process. */
+      processor: z.number(),
+      /** Megabytes of its heap that are in use after a collection. */
+      live: z.number(),
       rss: z.object({ before: z.number(), peak: z.number(), after: z.number() }),
       listed: z.number(),
       condemned: z.number(),
@@ -50,7 +54,7 @@ export const benchGc: Bench = async (args) => {
     const [resources, orphans] = [Number(values.resources), Number(values.orphans)]
     await fill(postgres.url, resources, orphans)
     const program = join(import.meta.dirname, 'gc', 'scan.ts')
-    const words = [program, postgres.url, String(resources), values['per-second']]
+    const words = ['--expose-gc', program, postgres.url, String(resources), values['per-second']]
     const options = { maxBuffer: 1e8 }
     const { stdout } = await promisify(execFile)(process.execPath, words, options)
     print(measured.parse(JSON.parse(stdout)), resources)
@@ -73,19 +77,22 @@ const print = ({ phases, deletedAt, refusals, rate }: Measured, resources: numbe
   const head = [
     '',
     'seconds',
+    'processor',
     'listed',
     'condemned',
     'removed',
     'left',
+    'live heap',
     'RSS before',
     'peak',
     'after',
   ]
-  const rows = phases.map(({ name, seconds, rss, ...counts }) => [
+  const rows = phases.map(({ name, seconds, processor, live, rss, ...counts }) => [
     name,
     seconds.toFixed(1),
+    processor.toFixed(1),
     ...[counts.listed, counts.condemned, counts.removed, counts.left].map(String),
-    ...[rss.before, rss.peak, rss.after].map((size) => `${size} MB`),
+    ...[live, rss.before, rss.peak, rss.after].map((size) => `${size} MB`),
   ])
   console.log(table([head, ...rows]))
   for (const why of phases.flatMap(({ held }) => held)) console.log(`held: ${why}`)

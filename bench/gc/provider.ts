@@ -4,8 +4,12 @@ import {
   desiredResource,
   driverName,
   installationId,
+  type ClusterId,
   type DesiredResource,
   type DriverName,
+  type ResourceKey,
+  type ServiceUid,
+  type TenantId,
 } from '@weir/contract'
 import {
   createBudget,
@@ -45,10 +49,19 @@ export const resourceAt = (index: number): DesiredResource =>
     proxyProtocol: 'none',
   })
 
+const { marks: pattern } = resourceAt(0)
+
+/** As `resourceAt`, without the checks: what a provider answers costs it, and not the scan. */
 const itemAt = (index: number): InventoryItem => ({
   kind: 'load balancer',
   ref: `lb-${index}`,
-  marks: resourceAt(index).marks,
+  marks: {
+    ...pattern,
+    tenant: `tenant-${index % tenants}` as TenantId,
+    cluster: uuid(900_000_000 + (index % tenants)) as ClusterId,
+    service: uuid(index) as ServiceUid,
+    key: `${synthetic}-${uuid(index)}` as ResourceKey,
+  },
   generation: 1,
 })
 

@@ -38,6 +38,7 @@ const collector = createCollector({
 const phases: object[] = []
 const measure = async (name: string, work: () => Promise<readonly Cycle[]>): Promise<void> => {
   const before = megabytes()
+  const cpu = process.cpuUsage()
   let peak = before
   const sampling = setInterval(() => (peak = Math.max(peak, megabytes())), 20)
   const began = performance.now()
@@ -45,11 +46,16 @@ const measure = async (name: string, work: () => Promise<readonly Cycle[]>): Pro
   const seconds = (performance.now() - began) / 1000
   clearInterval(sampling)
   const after = megabytes()
+  const { user, system } = process.cpuUsage(cpu)
+  globalThis.gc?.()
+  const live = Math.round(process.memoryUsage().heapUsed / 1e6)
   const { listed = 0 } = cycle?.report ?? {}
   const { condemned = 0, removed = [], held = [] } = cycle ?? {}
   phases.push({
     name,
     seconds,
+    processor: (user + system) / 1e6,
+    live,
     rss: { before, peak: Math.max(peak, after), after },
     listed,
     condemned,

@@ -2,7 +2,6 @@
 // there. The thing is named by its ref at the provider, by its key, or by its Service's UID.
 import { serviceUid, type RecordedEvent, type ServiceUid, type TenantId } from '@weir/contract'
 import {
-  driverOf,
   judgeByMarks,
   judgeTold,
   tellResource,
@@ -125,7 +124,7 @@ const explainItem = async (
     return { ...thing, verdict, evidence }
   }
   const told = tellResource(await log.story(marks.tenant, marks.service), marks.key)
-  const { verdict, evidence } = judgeTold({ driver: driverOf(marks.key), epoch: marks.epoch }, told)
+  const { verdict, evidence } = judgeTold(marks, told)
   return { ...thing, verdict, evidence }
 }
 

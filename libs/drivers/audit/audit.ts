@@ -184,7 +184,7 @@ const judgeCandidates = async (
       const told = tellResource(await log.story(tenant, service), key)
       // Another driver of ours may share the account: what is its to keep is no garbage of this one's.
       const other = driverOf(key) !== driver.name
-      const judgement = judgeTold({ driver: driverOf(key), epoch }, told)
+      const judgement = judgeTold({ epoch }, told)
       const verdict = other && judgement.verdict === 'orphan' ? 'no-intent' : judgement.verdict
       return { ...judgement, verdict, item, version: told.version }
     })

@@ -55,7 +55,7 @@ const cases: readonly [string, number, readonly DomainEvent[], string][] = [
 
 describe('a thing of an inventory', () => {
   test.each(cases)('is %s at epoch %s after %j', async (verdict, epoch, events, evidence) => {
-    const thing = { driver: 'edge', key: marks.key, epoch }
+    const thing = { key: marks.key, epoch }
     const judged = judge(thing, await storyOf(events))
     expect(judged.verdict).toBe(verdict)
     expect(judged.evidence).toContain(evidence)

@@ -44,17 +44,14 @@ export const judgeByMarks = (item: InventoryItem, installation: string): Judgeme
 
 /** Judges one thing with our marks by its Service's story, given in sequence order. */
 export const judge = (
-  thing: { readonly driver: string; readonly key: string; readonly epoch: number },
+  thing: { readonly key: string; readonly epoch: number },
   story: readonly RecordedEvent[],
 ): Judgement => judgeTold(thing, tellResource(story, thing.key))
 
 /** As `judge`, of a story that is folded already. */
-export const judgeTold = (
-  thing: { readonly driver: string; readonly epoch: number },
-  told: ResourceTold,
-): Judgement => {
+export const judgeTold = (thing: { readonly epoch: number }, told: ResourceTold): Judgement => {
   const { intent, deleted, owner } = told
-  if (intent === undefined || intent.driver !== thing.driver || thing.epoch > intent.epoch) {
+  if (intent === undefined || thing.epoch > intent.epoch) {
     return verdict('no-intent', 'it carries our marks, but no intent in the log is for it')
   }
   const ofThisLife = owner.phase === 'held' && intent.sequence > owner.bornAt
