@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { changes } from './conformance/changes.conformance.ts'
 import { faults } from './conformance/faults.conformance.ts'
+import { late } from './conformance/late.conformance.ts'
 import { owners } from './conformance/owners.conformance.ts'
 import { removals } from './conformance/removals.conformance.ts'
 import type { DriverRig, SuiteOptions } from './conformance/rig.conformance.ts'
@@ -44,6 +45,7 @@ export const testDriver = (
   describe(`driver ${name} on ${options.target}`, () => {
     changes(suite)
     faults(suite)
+    late(suite)
     removals(suite)
     owners(suite)
   })
