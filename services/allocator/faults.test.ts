@@ -83,4 +83,4 @@ test('a life with a crash before or after any one call ends the same', async () 
       expect(types(run.story), `crash ${when} call ${at}`).toEqual(types(clean.story))
     }
   }
-})
+}, 60_000)

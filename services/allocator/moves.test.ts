@@ -237,4 +237,4 @@ test('a life with two moves, with a crash before or after any one call, ends the
       expect(run.told, `crash ${when} call ${at}`).toEqual(clean.told)
     }
   }
-})
+}, 60_000)

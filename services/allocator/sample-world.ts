@@ -26,6 +26,7 @@ import { createMemoryStore, type Store } from '@weir/eventlog'
 import { OperatingError, silentLogger, systemIds, type Clock } from '@weir/kernel'
 import { consumer, createAllocator, type Allocator } from './handle.ts'
 import { openProjection } from './projection.ts'
+import { createPorts, type Fault, type WorldOptions } from './sample-ports.ts'
 
 export const acme = tenantId.parse('acme')
 export const home = clusterId.parse('11111111-1111-4111-8111-111111111111')
@@ -91,23 +92,6 @@ export const defaultOf = (name: string): DomainEvent => {
   return event('ClusterChanged', { cluster: { ...data.cluster, driver: driverName.parse(name) } })
 }
 export const deregistered = event('ClusterDeregistered', { id: home })
-
-export interface Fault {
-  /** Which port call fails, 1 for the first. */
-  readonly at: number
-  /** Before it has its effect, or after it: then only the answer is lost. */
-  readonly when: 'before' | 'after'
-}
-
-export interface WorldOptions {
-  readonly fault?: Fault
-  /** Allocators on the one store; 1. */
-  readonly allocators?: number
-  /** How far the allocators' clock is ahead of the log's, milliseconds. */
-  readonly aheadMs?: number
-  /** How many turns of the event loop's queue a port call takes. */
-  readonly turns?: () => number
-}
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
@@ -280,38 +264,4 @@ export const createWorld = async (options: WorldOptions = {}) => {
 const lbTypes = (story: readonly RecordedEvent[]): readonly string[] =>
   story.filter(({ subject }) => subject.startsWith('lb-')).map(({ type }) => type)
 
-/** Wraps ports so that calls take their turns and one of them, counted over all, fails. */
-const createPorts = ({ fault, turns }: WorldOptions) => {
-  let calls = 0
-  let fired = false
-  const guard = async (name: string, call: () => unknown): Promise<unknown> => {
-    calls += 1
-    const mine = fault !== undefined && calls === fault.at
-    for (let left = turns?.() ?? 0; left > 0; left -= 1) await Promise.resolve()
-    if (mine) fired = true
-    if (mine && fault.when === 'before') throw new OperatingError(`crash before ${name}`)
-    const answer = await call()
-    for (let left = turns?.() ?? 0; left > 0; left -= 1) await Promise.resolve()
-    if (mine) throw new OperatingError(`crash after ${name}`)
-    return answer
-  }
-  return {
-    calls: () => calls,
-    firedNow: () => {
-      const now = fired
-      fired = false
-      return now
-    },
-    wrap: <T extends object>(port: T): T =>
-      new Proxy(port, {
-        get: (target, name, receiver) => {
-          const member: unknown = Reflect.get(target, name, receiver)
-          if (typeof member !== 'function') return member
-          return (...given: unknown[]) =>
-            guard(String(name), () => Reflect.apply(member, target, given) as unknown)
-        },
-      }),
-  }
-}
-
-export type { Store }
+export type { Fault, Store, WorldOptions }

@@ -166,4 +166,4 @@ test('a life with a crash before or after any one call ends the same', async () 
       expectPromises(run)
     }
   }
-})
+}, 60_000)

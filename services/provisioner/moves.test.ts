@@ -284,4 +284,5 @@ test.for(Array.from({ length: shards }, (_, shard) => shard))(
       }
     }
   },
+  60_000,
 )

@@ -101,6 +101,12 @@ const absent = (at: Balancer, { epoch }: EventData<'ResourceAbsent'>): Balancer 
   }
 }
 
+const releasing = (at: Balancer, reason: string, epoch: number): Balancer => {
+  const { leases, frontends } = held(at)
+  const open = { absent: false, finalizerRemoved: false }
+  return { status: 'Releasing', epoch, leases, frontends, reason, ...open }
+}
+
 const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Balancer => {
   switch (event.type) {
     case 'LoadBalancerRequested': {
@@ -143,19 +149,8 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
         intentHash: event.data.intentHash,
         promisedAt: null,
       })
-    case 'ReleaseRequested': {
-      const { leases, frontends } = held(at)
-      const { reason } = event.data
-      return {
-        status: 'Releasing',
-        epoch,
-        leases,
-        frontends,
-        reason,
-        absent: false,
-        finalizerRemoved: false,
-      }
-    }
+    case 'ReleaseRequested':
+      return releasing(at, event.data.reason, epoch)
     case 'ResourceAbsent':
       return absent(at, event.data)
     case 'FinalizerRemoved':
