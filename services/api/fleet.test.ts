@@ -1,6 +1,7 @@
 import { desiredResource, fleetName, installationId } from '@weir/contract'
 import { createMemoryDriver, remove, serve } from '@weir/drivers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Explanation } from './cleanup-explain.ts'
 import { createFleetReader, type Finding } from './fleet.ts'
 import { openApi, requested, said, type Api } from './rig/api.ts'
 import type { FleetReader } from './routes/fleet.ts'
@@ -125,4 +126,39 @@ test('an edge that says what nobody understands hides none of the others', async
   heartbeats = ['not JSON', '{}']
   heartbeats.push(...['edge-2', 'edge-1'].map((edge) => JSON.stringify({ ...beat, edge })))
   expect(await reader.edges()).toMatchObject([{ edge: 'edge-1' }, { edge: 'edge-2' }])
+})
+
+describe('an explanation', () => {
+  const explain = async (text: string) => (await reader.explain(text)) as Explanation | undefined
+
+  test('of what must exist says which intent wants it', async () => {
+    await api.tell(service, requested(service, 'web'), intended)
+    await serve(driver, desired)
+    const told = await explain(desired.marks.key)
+    expect(told?.things).toMatchObject([{ verdict: 'live', epoch: 1 }])
+    expect(told?.things[0]?.evidence).toContain('epoch 1 is wanted')
+  })
+
+  test('of an orphan names the release, and the events that led there', async () => {
+    await api.tell(service, requested(service, 'web'), intended, releasing, released)
+    await serve(driver, desired)
+    const told = await explain(service)
+    expect(told?.things[0]).toMatchObject({ verdict: 'orphan' })
+    expect(told?.events.map(({ type }) => type)).toEqual([
+      'LoadBalancerRequested',
+      'ResourceIntended',
+      'ReleaseRequested',
+      'FrontendsReleased',
+    ])
+  })
+
+  test('of what is gone tells its story all the same', async () => {
+    await api.tell(service, requested(service, 'web'), intended, releasing, released)
+    const told = await explain(desired.marks.key)
+    expect([told?.things, told?.events.length]).toEqual([[], 4])
+  })
+
+  test('of what nobody knows is none', async () => {
+    expect(await explain('lb-nobody-made')).toBeUndefined()
+  })
 })
