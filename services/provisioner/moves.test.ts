@@ -274,6 +274,7 @@ test('a life over three drivers, without a fault', async () => {
 
 test.for(Array.from({ length: shards }, (_, shard) => shard))(
   'a life over three drivers with a crash before or after any one call ends the same, part %d',
+  { timeout: 60_000 },
   async (shard) => {
     const clean = await live()
     for (let at = 1 + shard; at <= clean.world.calls(); at += shards) {
@@ -284,5 +285,4 @@ test.for(Array.from({ length: shards }, (_, shard) => shard))(
       }
     }
   },
-  60_000,
 )
