@@ -1,6 +1,5 @@
 import { platformTenant } from '@weir/contract'
 import { cleanupStory, foldCleanup } from '@weir/drivers'
-import type { InjectOptions } from 'fastify'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { adminToken, openApi, type Api } from '../rig/api.ts'
 
@@ -11,7 +10,7 @@ beforeEach(async () => {
 afterEach(() => api.close())
 
 const post = (url: string, payload: object = {}) =>
-  api.ask(adminToken, { method: 'POST', url: `/v1/gc/${url}`, payload } as InjectOptions)
+  api.ask(adminToken, { method: 'POST', url: `/v1/gc/${url}`, payload })
 const story = () => api.store.log.story(platformTenant, cleanupStory)
 const types = async () => (await story()).map(({ type }) => type)
 const rules = async () => foldCleanup(await story())
