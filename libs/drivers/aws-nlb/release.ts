@@ -71,13 +71,17 @@ interface Thing {
 }
 
 const thingOf = (ref: string): Thing | null => {
-  const tags = async (reader: Reader): Promise<Tags | null> =>
-    (await readTagsOf(reader, [ref])).get(ref) ?? null
   if (/^arn:\S+:loadbalancer\//.test(ref)) {
-    return { tags, remove: { action: 'DeleteLoadBalancer', input: { LoadBalancerArn: ref } } }
+    return {
+      tags: (reader) => balancerTags(reader, ref),
+      remove: { action: 'DeleteLoadBalancer', input: { LoadBalancerArn: ref } },
+    }
   }
   if (/^arn:\S+:targetgroup\//.test(ref)) {
-    return { tags, remove: { action: 'DeleteTargetGroup', input: { TargetGroupArn: ref } } }
+    return {
+      tags: (reader) => groupTags(reader, ref),
+      remove: { action: 'DeleteTargetGroup', input: { TargetGroupArn: ref } },
+    }
   }
   if (ref.startsWith('sg-')) {
     return {
@@ -92,6 +96,21 @@ const thingOf = (ref: string): Thing | null => {
     }
   }
   return null
+}
+
+// Whether it is there is asked of the thing itself: tags can outlive what they were put on.
+const balancerTags = async (reader: Reader, arn: string): Promise<Tags | null> => {
+  const answer = await readIfThere(reader, `read ${arn}`, ({ elb }) =>
+    elb.describeLoadBalancers({ LoadBalancerArns: [arn] }),
+  )
+  return answer === null ? null : ((await readTagsOf(reader, [arn])).get(arn) ?? null)
+}
+
+const groupTags = async (reader: Reader, arn: string): Promise<Tags | null> => {
+  const answer = await readIfThere(reader, `read ${arn}`, ({ elb }) =>
+    elb.describeTargetGroups({ TargetGroupArns: [arn] }),
+  )
+  return answer === null ? null : ((await readTagsOf(reader, [arn])).get(arn) ?? null)
 }
 
 const securityGroupTags = async (reader: Reader, id: string): Promise<Tags | null> => {
