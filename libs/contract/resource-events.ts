@@ -1,6 +1,6 @@
 // Events of the streams `resource-<key>`: what exists at a provider because of us. Written by the
-// provisioner; gc may append at an expected version. One life of a load balancer ends with exactly one
-// ResourceAbsent here, even when nothing was ever made.
+// provisioner; gc may append at an expected version. Each epoch of a life ends with exactly one ResourceAbsent
+// on its own key's stream, even when nothing was ever made; that of the newest comes last and ends the life.
 import { z } from 'zod'
 import { driverName, resourceKey } from './ids.ts'
 import { desiredResource, ingress, target } from './resource.ts'
@@ -84,7 +84,8 @@ export const resourceEvents = {
 
   /**
    * A read at the provider found nothing. Emitted by the provisioner or gc; only now may status and
-   * finalizer be cleared and the address go back. `epoch` is 0 when nothing was ever made.
+   * finalizer be cleared and the address go back. `epoch` is 0 when nothing was ever made for the
+   * newest; an older one that was never made has its own, confirmed by `log`.
    */
   ResourceAbsent: z.object({
     key: resourceKey,
@@ -104,6 +105,9 @@ export const resourceEvents = {
   /** Two reads, apart in time, found the condemned thing absent. Emitted by gc after its delete. */
   OrphanRemoved: z.object({ ...orphan, confirmedBy: z.array(z.string()) }),
 
-  /** Ten attempts failed; the key is retried hourly and on any change. Emitted by the provisioner. */
+  /**
+   * It does not come to an end: ten attempts failed, and the key is retried hourly and on any change; or,
+   * with no attempts, the provider has worked on an order for too long. Emitted by the provisioner.
+   */
   ReconcileParked: z.object({ key: resourceKey, attempts: z.int(), problem: z.string() }),
 } as const
