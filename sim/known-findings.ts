@@ -10,13 +10,7 @@ interface Finding {
  * Findings in the product that are open: counted in every summary, and stepped over so that they do not
  * hide what comes after. A finding leaves this list together with its cause.
  */
-const findings: readonly Finding[] = [
-  {
-    promise: 'L3',
-    pattern: /of a cluster that left still has our finalizer/,
-    reason: 'another watcher holds Services again while it still watches a cluster that left',
-  },
-]
+const findings: readonly Finding[] = []
 
 /** Why this is to be expected today; undefined for what is news. */
 export const reasonKnown = (promise: PromiseName, problem: string): string | undefined =>

@@ -18,11 +18,128 @@ interface ApiServer {
 
 const path = '/api/v1/namespaces/default/services'
 
+let made = 0
+
+/** What the tests do to Services themselves. */
+const handsOf = (admin: () => KubeConnection) => {
+  const create = async (more: { spec?: object; metadata?: object; name?: string } = {}) => {
+    const name = more.name ?? `web-${(made += 1)}`
+    const body = {
+      metadata: { name, ...more.metadata },
+      spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...more.spec },
+    }
+    const { metadata } = kubeService.parse(await admin().call({ method: 'POST', path, body }))
+    const { uid, namespace, resourceVersion } = metadata
+    return { uid, namespace, name, resourceVersion }
+  }
+  const read = async ({ name }: ServiceRef): Promise<KubeService> =>
+    kubeService.parse(await admin().call({ method: 'GET', path: `${path}/${name}` }))
+  const remove = ({ name }: ServiceRef): Promise<unknown> =>
+    admin().call({ method: 'DELETE', path: `${path}/${name}` })
+  return { create, read, remove }
+}
+
+/** The writes alone: for an API server without roles, that is reached without a network. */
+export const statusConformance = (admin: () => KubeConnection): void => {
+  const { create, read, remove } = handsOf(admin)
+  describe('writes on a Service', () => {
+    const writer = () => createServiceWriter(admin(), { defaultClass: true })
+
+    test('leave the finalizers of others alone, coming and going', async () => {
+      const at = await create({ metadata: { finalizers: ['example.com/hold'] } })
+      const held = await writer().hold(at)
+      expect(held).toMatchObject({ status: 'written', service: { held: true } })
+      expect((await read(at)).metadata.finalizers?.toSorted()).toEqual(
+        ['example.com/hold', ...finalizers].toSorted(),
+      )
+      const { resourceVersion } = (await read(at)).metadata
+      await writer().release(at, { resourceVersion, keepFinalizers: false })
+      expect((await read(at)).metadata.finalizers).toEqual(['example.com/hold'])
+    })
+
+    test('tell address, conditions and reason at once, and take all of them back at once', async () => {
+      const at = await create()
+      await writer().hold(at)
+      const time = '2026-01-01T00:00:00Z'
+      const because = { reason: 'R', message: 'm', lastTransitionTime: time }
+      const serving = { type: 'weir.dev/Serving', status: 'True', ...because } as const
+      const foreign = { type: 'example.com/Own', status: 'True', ...because } as const
+      await writer().tell(at, { conditions: [foreign], reason: null })
+      const told = await writer().tell(at, {
+        ingress: [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' }],
+        conditions: [serving],
+        reason: 'because',
+      })
+      expect(told).toMatchObject({
+        status: 'written',
+        service: {
+          ingress: [{ ip: '198.51.100.7', ipMode: 'Proxy' }],
+          reason: 'because',
+          conditions: expect.arrayContaining([serving, foreign]) as unknown,
+        },
+      })
+      const { resourceVersion } = (await read(at)).metadata
+      const released = await writer().release(at, { resourceVersion, keepFinalizers: true })
+      expect(released).toMatchObject({
+        status: 'written',
+        service: { ingress: [], reason: null, conditions: [foreign], held: true },
+      })
+    })
+
+    test('tell a name where a cloud gives no address, and see it as told', async () => {
+      const at = await create()
+      await writer().hold(at)
+      const ingress = [{ hostname: 'weir-1a2b.elb.example.com' }]
+      const told = await writer().tell(at, { ingress, conditions: [], reason: null })
+      expect(told).toMatchObject({ status: 'written', service: { ingress } })
+      const back = [{ ip: '198.51.100.7' as never, ipMode: 'VIP' as const }]
+      const moved = await writer().tell(at, { ingress: back, conditions: [], reason: null })
+      expect(moved, 'a list is replaced whole').toMatchObject({ service: { ingress: back } })
+    })
+
+    test('never reach a namesake', async () => {
+      const before = await create()
+      await remove(before)
+      const at = await create({ name: before.name })
+      expect(await writer().hold(before)).toEqual({ status: 'gone' })
+      expect((await read(at)).metadata.finalizers ?? []).toEqual([])
+    })
+
+    test('do not let go on an old view, and say so', async () => {
+      const at = await create()
+      await writer().hold(at)
+      const { resourceVersion } = at
+      const outcome = await writer().release(at, { resourceVersion, keepFinalizers: false })
+      expect(outcome).toEqual({ status: 'changed' })
+      expect((await read(at)).metadata.finalizers).toContain(cleanupFinalizer)
+    })
+
+    test('of a status after a change of type are refused, and that is no failure', async () => {
+      const at = await create({ spec: { type: 'ClusterIP' } })
+      const ingress = [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' as const }]
+      const outcome = await writer().tell(at, { ingress, conditions: [], reason: null })
+      expect(outcome.status).toBe('refused')
+    })
+
+    test('of finalizers on a Service that is being deleted are refused, and that is no failure', async () => {
+      const at = await create({ metadata: { finalizers: ['example.com/hold'] } })
+      await remove(at)
+      expect((await writer().hold(at)).status).toBe('refused')
+    })
+
+    test('on a Service that is gone say so', async () => {
+      const at = await create()
+      await remove(at)
+      expect(await writer().hold(at)).toEqual({ status: 'gone' })
+      expect(await writer().read(at)).toBeUndefined()
+    })
+  })
+}
+
 export const writesConformance = (of: string, start: () => Promise<ApiServer>): void => {
   describe(of, () => {
     let cluster: ApiServer
     let admin: KubeConnection
-    let made = 0
     beforeAll(async () => {
       cluster = await start()
       admin = createConnection(parseKubeconfig(cluster.kubeconfig), { policy: withLoopback })
@@ -32,113 +149,8 @@ export const writesConformance = (of: string, start: () => Promise<ApiServer>): 
       await cluster.stop()
     })
 
-    const create = async (more: { spec?: object; metadata?: object; name?: string } = {}) => {
-      const name = more.name ?? `web-${(made += 1)}`
-      const body = {
-        metadata: { name, ...more.metadata },
-        spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...more.spec },
-      }
-      const { metadata } = kubeService.parse(await admin.call({ method: 'POST', path, body }))
-      const { uid, namespace, resourceVersion } = metadata
-      return { uid, namespace, name, resourceVersion }
-    }
-    const read = async ({ name }: ServiceRef): Promise<KubeService> =>
-      kubeService.parse(await admin.call({ method: 'GET', path: `${path}/${name}` }))
-    const remove = ({ name }: ServiceRef): Promise<unknown> =>
-      admin.call({ method: 'DELETE', path: `${path}/${name}` })
-
-    describe('writes on a Service', () => {
-      const writer = () => createServiceWriter(admin, { defaultClass: true })
-
-      test('leave the finalizers of others alone, coming and going', async () => {
-        const at = await create({ metadata: { finalizers: ['example.com/hold'] } })
-        const held = await writer().hold(at)
-        expect(held).toMatchObject({ status: 'written', service: { held: true } })
-        expect((await read(at)).metadata.finalizers?.toSorted()).toEqual(
-          ['example.com/hold', ...finalizers].toSorted(),
-        )
-        const { resourceVersion } = (await read(at)).metadata
-        await writer().release(at, { resourceVersion, keepFinalizers: false })
-        expect((await read(at)).metadata.finalizers).toEqual(['example.com/hold'])
-      })
-
-      test('tell address, conditions and reason at once, and take all of them back at once', async () => {
-        const at = await create()
-        await writer().hold(at)
-        const time = '2026-01-01T00:00:00Z'
-        const because = { reason: 'R', message: 'm', lastTransitionTime: time }
-        const serving = { type: 'weir.dev/Serving', status: 'True', ...because } as const
-        const foreign = { type: 'example.com/Own', status: 'True', ...because } as const
-        await writer().tell(at, { conditions: [foreign], reason: null })
-        const told = await writer().tell(at, {
-          ingress: [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' }],
-          conditions: [serving],
-          reason: 'because',
-        })
-        expect(told).toMatchObject({
-          status: 'written',
-          service: {
-            ingress: [{ ip: '198.51.100.7', ipMode: 'Proxy' }],
-            reason: 'because',
-            conditions: expect.arrayContaining([serving, foreign]) as unknown,
-          },
-        })
-        const { resourceVersion } = (await read(at)).metadata
-        const released = await writer().release(at, { resourceVersion, keepFinalizers: true })
-        expect(released).toMatchObject({
-          status: 'written',
-          service: { ingress: [], reason: null, conditions: [foreign], held: true },
-        })
-      })
-
-      test('tell a name where a cloud gives no address, and see it as told', async () => {
-        const at = await create()
-        await writer().hold(at)
-        const ingress = [{ hostname: 'weir-1a2b.elb.example.com' }]
-        const told = await writer().tell(at, { ingress, conditions: [], reason: null })
-        expect(told).toMatchObject({ status: 'written', service: { ingress } })
-        const back = [{ ip: '198.51.100.7' as never, ipMode: 'VIP' as const }]
-        const moved = await writer().tell(at, { ingress: back, conditions: [], reason: null })
-        expect(moved, 'a list is replaced whole').toMatchObject({ service: { ingress: back } })
-      })
-
-      test('never reach a namesake', async () => {
-        const before = await create()
-        await remove(before)
-        const at = await create({ name: before.name })
-        expect(await writer().hold(before)).toEqual({ status: 'gone' })
-        expect((await read(at)).metadata.finalizers ?? []).toEqual([])
-      })
-
-      test('do not let go on an old view, and say so', async () => {
-        const at = await create()
-        await writer().hold(at)
-        const { resourceVersion } = at
-        const outcome = await writer().release(at, { resourceVersion, keepFinalizers: false })
-        expect(outcome).toEqual({ status: 'changed' })
-        expect((await read(at)).metadata.finalizers).toContain(cleanupFinalizer)
-      })
-
-      test('of a status after a change of type are refused, and that is no failure', async () => {
-        const at = await create({ spec: { type: 'ClusterIP' } })
-        const ingress = [{ ip: '198.51.100.7' as never, ipMode: 'Proxy' as const }]
-        const outcome = await writer().tell(at, { ingress, conditions: [], reason: null })
-        expect(outcome.status).toBe('refused')
-      })
-
-      test('of finalizers on a Service that is being deleted are refused, and that is no failure', async () => {
-        const at = await create({ metadata: { finalizers: ['example.com/hold'] } })
-        await remove(at)
-        expect((await writer().hold(at)).status).toBe('refused')
-      })
-
-      test('on a Service that is gone say so', async () => {
-        const at = await create()
-        await remove(at)
-        expect(await writer().hold(at)).toEqual({ status: 'gone' })
-        expect(await writer().read(at)).toBeUndefined()
-      })
-    })
+    const { create } = handsOf(() => admin)
+    statusConformance(() => admin)
 
     test('the role that a tenant grants is enough for all of it, and for no more', async () => {
       const plural = { ServiceAccount: 'serviceaccounts', Secret: 'secrets' } as Record<

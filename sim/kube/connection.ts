@@ -2,6 +2,7 @@
 // every request and every line of a watch is an effect that the scheduler chooses.
 import { ApiError, type KubeCall, type KubeConnection } from '@weir/kube'
 import { clusterId } from '@weir/contract'
+import { answerAdmin } from './admin.ts'
 import { answerList } from './list.ts'
 import type { KubeCluster } from './cluster.ts'
 import type { Service } from './object.ts'
@@ -50,6 +51,8 @@ const answer = (cluster: KubeCluster, request: KubeCall, ports: KubePorts): unkn
   if (method === 'PATCH' && service?.[3] === '/status') {
     return writeStatus(cluster, findService(cluster, service), request, ports)
   }
+  const admin = answerAdmin(cluster, request, url.pathname)
+  if (admin !== undefined) return admin
   if (method === 'GET') return answerList(cluster, url, ports.faults)
   if (url.pathname.includes('/events')) return writeEvent(cluster, request, url.pathname)
   throw new Error(`the twin of the API server does not know ${at}`)
