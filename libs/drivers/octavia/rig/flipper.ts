@@ -51,7 +51,7 @@ export const createFlipper = (statusSocket: string, databaseSocket: string): Fli
   return {
     say,
     stop: () => database.stop(),
-    flip: async ({ project, fateOf = allFinish } = {}) => {
+    flip: oneAtATime(async ({ project, fateOf = allFinish } = {}) => {
       const rows = (await database.ask(pendingQuery(project))).map(toRow)
       const fates = new Map<string, Decided>(
         rows
@@ -70,7 +70,22 @@ export const createFlipper = (statusSocket: string, databaseSocket: string): Fli
       const count = Object.values(update).flat().length
       if (count > 0) await say(update)
       return count
-    },
+    }),
+  }
+}
+
+/** Two who find the same thing PENDING would tell it twice, and what is deleted cannot be told again. */
+const oneAtATime = (flip: Flipper['flip']): Flipper['flip'] => {
+  const last = new Map<string, Promise<unknown>>()
+  return (options = {}) => {
+    const project = options.project ?? ''
+    const before = last.get(project) ?? Promise.resolve()
+    const mine = before.then(() => flip(options))
+    last.set(
+      project,
+      mine.catch(() => undefined),
+    )
+    return mine
   }
 }
 
