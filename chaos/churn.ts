@@ -71,6 +71,10 @@ const made = async (kube: ApiServer, path: string, body: object): Promise<void> 
   if (status !== 201) throw new Error(`POST ${path} answered ${status}`)
 }
 
+const policies = ['Cluster', 'Local'] as const
+/** Octavia cannot show a pod its client's address, so `Local` is refused there, as it should be. */
+const hasLocal = (loadBalancerClass = ''): boolean => loadBalancerClass !== 'weir.dev/octavia'
+
 export const createChurn = (options: ChurnOptions): Churn => {
   const { kube, dice, drivers, slots, perSecond } = options
   const done = Object.fromEntries(acts.map((act) => [act, 0])) as Record<Act, number>
@@ -95,19 +99,18 @@ export const createChurn = (options: ChurnOptions): Churn => {
     if (status < 300) done[act] += 1
     else failed += 1
   }
-  const create = (act: Act, name: string): Promise<void> =>
-    took(act, 'POST', services, {
+  const create = (act: Act, name: string): Promise<void> => {
+    const loadBalancerClass = classFor()
+    const externalTrafficPolicy = hasLocal(loadBalancerClass) ? pick(policies) : 'Cluster'
+    const selector = { app: 'echo' }
+    const wish = { loadBalancerClass, externalTrafficPolicy, selector, ports: ports() }
+    return took(act, 'POST', services, {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name },
-      spec: {
-        type: 'LoadBalancer',
-        loadBalancerClass: classFor(),
-        selector: { app: 'echo' },
-        externalTrafficPolicy: pick(['Cluster', 'Local']),
-        ports: ports(),
-      },
+      spec: { type: 'LoadBalancer', ...wish },
     })
+  }
   const patch = (act: Act, name: string, spec: object): Promise<void> =>
     took(act, 'PATCH', `${services}/${name}`, { spec })
 
@@ -118,7 +121,7 @@ export const createChurn = (options: ChurnOptions): Churn => {
       const some = pick([null, ['10.0.0.0/8'], ['10.0.0.0/8', '192.0.2.0/24']])
       return patch('edit', name, { loadBalancerSourceRanges: some })
     }
-    if (chance < 0.5) {
+    if (chance < 0.5 && hasLocal(spec.loadBalancerClass)) {
       const externalTrafficPolicy = spec.externalTrafficPolicy === 'Local' ? 'Cluster' : 'Local'
       return patch('policy', name, { externalTrafficPolicy })
     }

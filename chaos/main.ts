@@ -12,6 +12,9 @@ const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => stopping.abort(new Error(`stopped by ${signal}`)))
 }
+// What nobody caught is a fault of this program; what runs must end all the same.
+process.on('uncaughtException', (error) => stopping.abort(error))
+process.on('unhandledRejection', (error) => stopping.abort(error))
 try {
   process.exitCode = await runChaos(readArguments(words), stopping.signal)
 } catch (error) {

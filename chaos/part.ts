@@ -39,7 +39,7 @@ const readyDeadlineMs = 90_000
 export const startPart = async ({ name, start, ready }: PartOptions): Promise<Part> => {
   const surprises: string[] = []
   let current: Running | undefined = await start()
-  let stopping = false
+  const stopping = new AbortController()
   let held = 0
   let expected = false
   let starting: Promise<void> = Promise.resolve()
@@ -48,16 +48,16 @@ export const startPart = async ({ name, start, ready }: PartOptions): Promise<Pa
     void running.ended.then((how) => {
       if (current !== running) return
       current = undefined
-      if (stopping) return
+      if (stopping.signal.aborted) return
       if (!expected) surprises.push(how)
       expected = false
       starting = again()
     })
   }
   const again = async (): Promise<void> => {
-    while (!stopping) {
+    while (!stopping.signal.aborted) {
       await systemClock.sleep(restartMs)
-      if (stopping || held > 0) continue
+      if (stopping.signal.aborted || held > 0) continue
       const started = await start().catch(() => undefined)
       if (started === undefined) continue
       current = started
@@ -95,7 +95,7 @@ export const startPart = async ({ name, start, ready }: PartOptions): Promise<Pa
       throw new Error(`${name} did not come up in ${readyDeadlineMs / 1000} s`)
     },
     stop: async () => {
-      stopping = true
+      stopping.abort()
       held = 0
       await starting
       signal(current?.pid, 'SIGCONT')

@@ -17,22 +17,26 @@ export interface Results {
   readonly verdict: Verdict
 }
 
-/** Milliseconds from each ReleaseRequested to the first ResourceAbsent after it, ascending. */
-export const timesToAbsent = (log: readonly LogEvent[]): number[] => {
+/** Milliseconds from each ReleaseRequested to the first ResourceAbsent after it, by driver, ascending. */
+export const timesToAbsent = (log: readonly LogEvent[]): ReadonlyMap<string, number[]> => {
   const asked = new Map<string, number>()
-  const times: number[] = []
-  for (const { type, story, at } of log) {
+  const times = new Map<string, number[]>()
+  for (const { type, story, at, data } of log) {
     if (type === 'ReleaseRequested') asked.set(story, asked.get(story) ?? at)
     const since = type === 'ResourceAbsent' ? asked.get(story) : undefined
     if (since === undefined) continue
-    times.push(at - since)
+    const [driver = ''] = String(data['key']).split('-')
+    times.set(driver, [...(times.get(driver) ?? []), at - since])
     asked.delete(story)
   }
-  return times.toSorted((a, b) => a - b)
+  for (const all of times.values()) all.sort((a, b) => a - b)
+  return times
 }
 
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+
+const nameOf = (share: number): string => (share === 1 ? 'max' : `p${share * 100}`)
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
@@ -49,7 +53,11 @@ export const tableOf = (results: Results): string => {
   const { verdict, convergence } = results
   const times = timesToAbsent(results.log)
   const acts = sum(results.churn)
-  const p = (share: number): string => seconds(percentile(times, share))
+  const all = [...times.values()].flat().toSorted((a, b) => a - b)
+  const released = [['all drivers', all] as const, ...times].map(([driver, sorted]) => [
+    `released to absent, ${driver}`,
+    `${sorted.length}: ${[0.5, 0.99, 1].map((share) => `${nameOf(share)} ${seconds(percentile(sorted, share))}`).join(', ')}`,
+  ])
   const perMinute = (acts / results.minutes).toFixed(0)
   const changed = Object.entries(results.changes).map(
     ([name, { create, delete: gone }]) => `${name} ${create} made, ${gone} deleted`,
@@ -64,7 +72,7 @@ export const tableOf = (results: Results): string => {
     ['events in the log', String(results.log.length)],
     ['faults', `${sum(results.faults)}: ${list(results.faults)}`],
     ['processes that ended by themselves', String(results.surprises.length)],
-    ['released to absent', `${times.length}: p50 ${p(0.5)}, p99 ${p(0.99)}, max ${p(1)}`],
+    ...released,
     ['peace to clean', convergence.map((each) => `${each.toFixed(1)} s`).join(', ')],
     ['leaked', String(verdict.leaked.length)],
     ['wrongly deleted', String(verdict.wronglyDeleted.length)],

@@ -100,14 +100,21 @@ const run = async (setting: Setting): Promise<number> => {
 }
 
 const open = async ({ wish, say, onStop }: Setting): Promise<World> => {
+  // Octavia takes longest, and needs nothing of ours.
+  const cloud = wish.drivers.includes('octavia')
+    ? startOctaviaProvider(seededRandom(wish.seed ^ 0x0c7a))
+    : undefined
+  cloud?.catch(() => undefined) // told below, where it is waited for
   const stage = await setStage(say, onStop)
+  if (cloud !== undefined) onStop(async () => (await cloud).stop())
   const providers: Provider[] = []
   if (wish.drivers.includes('edge')) providers.push(watchEdge(stage.edgeState, stage.addresses))
-  if (wish.drivers.includes('aws')) providers.push(await startAws(stage.environment))
-  if (wish.drivers.includes('octavia')) {
-    providers.push(await startOctaviaProvider(seededRandom(wish.seed ^ 0x0c7a)))
+  if (wish.drivers.includes('aws')) {
+    const aws = await startAws({ folder: join(stage.folder, 'run'), env: stage.environment })
+    onStop(() => aws.stop())
+    providers.push(aws)
   }
-  for (const each of providers) onStop(() => each.stop())
+  if (cloud !== undefined) providers.push(await cloud)
   await configureDrivers(stage.api, providers)
   await approveCleanup(stage.api)
   await nameInstances(stage.kube)
@@ -161,7 +168,7 @@ const peace = async (
   say('peace')
   for (;;) {
     if (stop.aborted) throw stop.reason as Error
-    const verdict = judge(await truth.gather())
+    const verdict = await truth.gather().then(judge, unread)
     const now = systemClock.now()
     cleanSince = isClean(verdict) ? (cleanSince ?? now) : undefined
     if (cleanSince !== undefined && now - cleanSince >= steadyMs) {
@@ -177,6 +184,14 @@ const peace = async (
     await systemClock.sleep(500)
   }
 }
+
+/** What cannot be read is not clean. */
+const unread = (error: unknown): Verdict => ({
+  leaked: [],
+  wronglyDeleted: [],
+  stuck: [`the world could not be read: ${String(error).slice(0, 300)}`],
+  unintended: [],
+})
 
 const countsOf = (verdict: Verdict): string =>
   Object.entries(verdict)

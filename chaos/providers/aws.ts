@@ -1,5 +1,5 @@
 // The fake AWS account of `libs/drivers/aws-nlb/rig`, by its own admin interface and by plain calls.
-import { startRig } from './child-rig.ts'
+import { startRig, type ChildRigOptions } from './child-rig.ts'
 import { ownerOf, type Change, type Owner, type Provider, type Thing } from './provider.ts'
 
 interface Premises {
@@ -29,8 +29,11 @@ interface Report {
 const truthKey = 'AKIATRUTH'
 const balancerKind = 'load balancer'
 
-export const startAws = async (env: Readonly<Record<string, string>>): Promise<Provider> => {
-  const rig = await startRig<Premises>('libs/drivers/aws-nlb/rig/main.ts', env)
+export const startAws = async (
+  place: Pick<ChildRigOptions, 'folder' | 'env'>,
+): Promise<Provider> => {
+  const main = 'libs/drivers/aws-nlb/rig/main.ts'
+  const rig = await startRig<Premises>({ ...place, name: 'aws', main })
   const { endpoint, account, region, vpcId, subnetIds } = rig.line
   const journal: Entry[] = []
   const owners = new Map<string, Owner | null>()
@@ -63,7 +66,11 @@ export const startAws = async (env: Readonly<Record<string, string>>): Promise<P
     return response.text()
   }
   const portsOf = async (LoadBalancerArn: string): Promise<number[]> => {
-    const xml = await call('DescribeListeners', { LoadBalancerArn })
+    // It may have gone since it was listed.
+    const xml = await call('DescribeListeners', { LoadBalancerArn }).catch((error: unknown) => {
+      if (String(error).includes('LoadBalancerNotFound')) return ''
+      throw error
+    })
     return [...xml.matchAll(/<Port>(\d+)<\/Port><Protocol>/g)].map(([, port]) => Number(port))
   }
   await admin({ instances: [1, 2, 3].map((n) => instanceOf(n)) })

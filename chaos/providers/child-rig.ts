@@ -1,40 +1,47 @@
 // A provider's rig as a process of its own, which says in one line of JSON where it is.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { startChild } from '@weir/embedded'
+import { systemClock } from '@weir/kernel'
 
 export interface ChildRig<Line> {
   readonly line: Line
-  readonly pid: number
   stop(): Promise<void>
 }
 
+export interface ChildRigOptions {
+  readonly name: string
+  /** Relative to the root of the project. */
+  readonly main: string
+  /** Gets its log. */
+  readonly folder: string
+  readonly env: Readonly<Record<string, string>>
+}
+
 const root = resolve(import.meta.dirname, '../..')
+const deadlineMs = 60_000
 
 /** Starts `main` and waits for its first line that is a JSON object. @throws when it ends before */
-export const startRig = async <Line>(
-  main: string,
-  env: Readonly<Record<string, string>>,
-): Promise<ChildRig<Line>> => {
-  const args = ['--disable-warning=ExperimentalWarning', resolve(root, main)]
-  // A group of its own: Ctrl-C reaches us alone, and we stop it in order.
-  const child = spawn(process.execPath, args, {
+export const startRig = async <Line>(options: ChildRigOptions): Promise<ChildRig<Line>> => {
+  const { name, folder, env } = options
+  // It dies with us, as every child of `startChild` does.
+  const child = await startChild({
+    name,
+    runDir: folder,
+    program: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', resolve(root, options.main)],
     env,
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stopSignal: 'SIGTERM',
   })
-  const ended = once(child, 'exit')
-  let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)))
-  for await (const text of createInterface({ input: child.stdout })) {
-    if (!text.startsWith('{')) continue
-    child.stdout.resume()
-    const stop = async (): Promise<void> => {
-      child.kill('SIGTERM')
-      await ended
-    }
-    return { line: JSON.parse(text) as Line, pid: child.pid ?? 0, stop }
+  const deadline = systemClock.now() + deadlineMs
+  while (child.how() === undefined && systemClock.now() < deadline) {
+    const said = readFileSync(join(folder, `${name}.log`), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+    const line = said.find((each) => each.startsWith('{'))
+    if (line !== undefined) return { line: JSON.parse(line) as Line, stop: () => child.stop() }
+    await systemClock.sleep(50)
   }
-  throw new Error(`${main} ended before it was ready; it said:\n${said}`)
+  await child.kill()
+  throw new Error(`${name} did not say where it is; it said:\n${child.lastWords()}`)
 }

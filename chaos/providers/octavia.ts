@@ -1,12 +1,11 @@
-// A real octavia-api with a flipper in the place of its workers: read past the front that misbehaves, and
-// with a journal of every change that it took.
+// A real octavia-api with a flipper in the place of its workers: read past the proxy that
+// misbehaves, with a journal of every change that it took.
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@weir/kernel'
 import { createFlipper, type FateOf } from '../../libs/drivers/octavia/rig/flipper.ts'
-import { isChange, startFront, type Trouble } from '../../libs/drivers/octavia/rig/front.ts'
 import { startOctavia } from '../../libs/drivers/octavia/rig/servers.ts'
 import type { Dice } from '../churn.ts'
-import { startJournalProxy, type Taken } from './journal-proxy.ts'
+import { startJournalProxy, type Taken, type Trouble } from './journal-proxy.ts'
 import { ownerOf, type Change, type Owner, type Provider, type Thing } from './provider.ts'
 
 interface Balancer {
@@ -25,8 +24,7 @@ const workMs = 400
 
 export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
   const servers = await startOctavia()
-  const proxy = await startJournalProxy(servers.endpoint)
-  const front = await startFront(proxy.endpoint)
+  const proxy = await startJournalProxy(servers.endpoints)
   const flipper = createFlipper(servers.statusSocket, servers.databaseSocket)
   const ending = new AbortController()
   const project = randomUUID().replaceAll('-', '')
@@ -34,7 +32,7 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
   const flipping = flip(flipper, fates, dice, ending.signal)
 
   const ask = async (path: string, init: RequestInit = {}): Promise<unknown> => {
-    const response = await fetch(`${servers.endpoint}/v2/lbaas/${path}`, {
+    const response = await fetch(`${servers.endpoints[0]}/v2/lbaas/${path}`, {
       ...init,
       headers: { 'content-type': 'application/json', accept: 'application/json' },
     })
@@ -56,8 +54,8 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
     }))
   }
   const often = (share: number, trouble: Trouble) => async () => {
-    front.whenever((call) => (isChange(call) && dice.random() < share ? trouble : undefined))
-    return async () => front.whenever(() => undefined)
+    proxy.whenever(() => (dice.random() < share ? trouble : undefined))
+    return async () => proxy.whenever(() => undefined)
   }
   const says = (status: number, words: string): Trouble => ({
     meets: 'answer',
@@ -73,7 +71,7 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
     account: {
       kind: 'octavia',
       account: project,
-      settings: { authUrl: null, endpoint: front.endpoint, vipSubnetId: randomUUID() },
+      settings: { authUrl: null, endpoint: proxy.endpoint, vipSubnetId: randomUUID() },
       credentials: null,
     },
     look: async () => undefined,
@@ -107,7 +105,6 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
       ending.abort()
       await flipping
       flipper.stop()
-      await front.stop()
       await proxy.stop()
       await servers.stop()
     },
