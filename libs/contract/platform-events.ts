@@ -59,7 +59,7 @@ export const driverAccount = z.object({
   /** The account or project id that the credentials must turn out to be; anything else is refused. */
   account: z.string().min(1).max(100),
   /** What the kind of driver needs to know, checked by the driver's own schema; never a secret. */
-  settings: z.record(z.string().max(100), z.json()),
+  settings: z.record(z.string().max(100), z.unknown()),
 })
 export type DriverAccount = z.infer<typeof driverAccount>
 

@@ -25,6 +25,7 @@ beforeAll(async () => {
 afterAll(() => api.close())
 
 const own = '/v1/tenants/acme'
+const driver = { name: 'matrix', kind: 'octavia', account: 'x', settings: {}, credentials: null }
 const pool = { ranges: ['198.51.100.0/24'] }
 
 // 200 stands for any success. A body that breaks a rule (400, 422) got past the door too.
@@ -44,6 +45,15 @@ const matrix: readonly [string, InjectOptions, Record<Who, number>][] = (
       [401, 401, 404, 403, 422, 422],
     ],
     [`DELETE ${own}/clusters/${service}`, {}, [401, 401, 404, 403, 404, 404]],
+    [
+      `PATCH ${own}/clusters/${service}`,
+      { payload: { driver: 'edge' } },
+      [401, 401, 404, 403, 404, 404],
+    ],
+    ['GET /v1/drivers', {}, [401, 401, 200, 200, 200, 200]],
+    ['POST /v1/drivers', { payload: driver }, [401, 401, 422, 403, 422, 422]],
+    ['POST /v1/drivers/none/check', {}, [401, 401, 404, 404, 404, 404]],
+    ['DELETE /v1/drivers/none', {}, [401, 401, 404, 404, 404, 404]],
     [`GET ${own}/load-balancers`, {}, [401, 401, 404, 200, 200, 200]],
     [`GET ${own}/load-balancers/${service}`, {}, [401, 401, 404, 200, 200, 200]],
     [`GET ${own}/events`, {}, [401, 401, 404, 200, 200, 200]],
@@ -90,6 +100,7 @@ describe('who may do what', () => {
       route
         .replace('/tenants/acme', '/tenants/{tenant}')
         .replace('/pools/matrix', '/pools/{name}')
+        .replace('/drivers/none', '/drivers/{name}')
         .replace(`/clusters/${service}`, '/clusters/{id}')
         .replace(`/load-balancers/${service}`, '/load-balancers/{service}')
         .replace('?resource=x', '')

@@ -43,7 +43,7 @@ const driverBody = driverAccount.omit({ tenant: true }).extend({
   /** Whose it is; a tenant's own token need not say it, and the operator may leave it to all. */
   tenant: tenantId.nullable().optional(),
   /** As the kind of driver has them; null where its provider asks for none. */
-  credentials: z.record(z.string().max(100), z.json()).nullable(),
+  credentials: z.record(z.string().max(100), z.unknown()).nullable(),
 })
 
 const named = z.object({ name: driverName })
