@@ -92,24 +92,15 @@ export const setStage = async (
   }
   const apiPort = await freePort()
   const edgeState = join(folder, 'edge')
-  const shared = {
-    ...environment,
-    DATABASE_URL: database.url,
-    NATS_URL: bus.url,
-    WEIR_INSTALLATION: installation,
-    WEIR_FLEET: 'local',
-    WEIR_MASTER_KEY: secrets.masterKey,
-    WEIR_ADMIN_TOKEN: secrets.adminToken,
-    WEIR_API_PORT: String(apiPort),
-    WEIR_CLUSTER_NETWORKS: '127.0.0.0/8',
-    WEIR_EDGE_ID: 'edge-1',
-    WEIR_EDGE_STATE_DIR: edgeState,
-  }
   const services: Part[] = []
   onStop(async () => void (await Promise.all(services.map((each) => each.stop()))))
+  const env = {
+    ...environment,
+    ...settingsFor({ databaseUrl: database.url, natsUrl: bus.url, apiPort, edgeState, ...secrets }),
+  }
   for (const [name, count] of Object.entries(replicas) as [ServiceName, number][]) {
     for (let at = 1; at <= count; at += 1) {
-      services.push(await startService(folder, { name, at, env: { ...shared, ...brisk[name] } }))
+      services.push(await startService(folder, { name, at, env: { ...env, ...brisk[name] } }))
     }
   }
   await Promise.all(services.map((each) => each.up()))
@@ -136,6 +127,29 @@ export const setStage = async (
     loseBus: bus.lose,
   }
 }
+
+interface Addresses {
+  readonly databaseUrl: string
+  readonly natsUrl: string
+  readonly apiPort: number
+  readonly edgeState: string
+  readonly masterKey: string
+  readonly adminToken: string
+}
+
+/** One environment for all services; each reads what it needs. */
+const settingsFor = (at: Addresses): Record<string, string> => ({
+  DATABASE_URL: at.databaseUrl,
+  NATS_URL: at.natsUrl,
+  WEIR_INSTALLATION: installation,
+  WEIR_FLEET: 'local',
+  WEIR_MASTER_KEY: at.masterKey,
+  WEIR_ADMIN_TOKEN: at.adminToken,
+  WEIR_API_PORT: String(at.apiPort),
+  WEIR_CLUSTER_NETWORKS: '127.0.0.0/8',
+  WEIR_EDGE_ID: 'edge-1',
+  WEIR_EDGE_STATE_DIR: at.edgeState,
+})
 
 const startCluster = async (
   folder: string,
