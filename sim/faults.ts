@@ -57,8 +57,10 @@ export interface FaultPlan {
   /** Whether a list leaves an item out: the API server serves an old state once. */
   lies(list: string): boolean
   lineDelayMs(): number
-  /** Up to `most` milliseconds, by chance. */
+  /** Up to `most` milliseconds, by chance: mostly little. */
   someMs(most: number): number
+  /** Up to `most` milliseconds, each as likely as another. */
+  anyMs(most: number): number
   /** Registers a watch that may be cut. */
   onCut(actor: Actor, cut: () => void): void
   cutWatches(): void
@@ -108,6 +110,7 @@ export const createFaultPlan = (chances: Chances, random: Random): FaultPlan => 
     counts,
     strikes,
     someMs,
+    anyMs: (most) => Math.floor(random.next() * most),
     fateOf: (kind, actor) => {
       if (isHealed) return plainFate
       const fails = errorOf(kind)

@@ -103,7 +103,7 @@ const deliveryOf =
         if (!faults.strikes('reorder')) now.push(message)
         else actor.deliver(`${label} late`, () => drop(handle([message])), 1 + faults.someMs(5000))
         if (faults.strikes('duplicate')) {
-          actor.deliver(`${label} again`, () => drop(handle([message])), faults.someMs(60_000))
+          actor.deliver(`${label} again`, () => drop(handle([message])), faults.anyMs(30_000))
         }
       }
       const take = (): void => void handle(now).then(acknowledge, giveBack).finally(forget)

@@ -68,7 +68,7 @@ export const beliefBugs: readonly PlantedBug[] = [
   {
     name: 'addresses without their rows',
     does: 'the allocator records an allocation and takes no claim',
-    within: 5,
+    within: 30,
     plants: {
       store: inLog(['allocator'], (log) => ({
         append: ({ claims: _claims, ...request }) => log.append(request),

@@ -117,7 +117,7 @@ export const logBugs: readonly PlantedBug[] = [
   {
     name: 'observations in the order they arrive',
     does: 'what was seen earlier and comes later counts as newer',
-    within: 60,
+    within: 150,
     plants: {
       store: (store, { service, actor }) =>
         service === 'allocator'

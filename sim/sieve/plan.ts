@@ -68,6 +68,7 @@ export const createSievePlan = (plan: Plan): SievePlan => {
     lies: () => false,
     lineDelayMs: () => 0,
     someMs: (most) => most / 2,
+    anyMs: (most) => most / 2,
     onCut: (actor, cut) => {
       watches.add(cut)
       actor.onDeath(() => watches.delete(cut))

@@ -91,6 +91,10 @@ const change =
     return true
   }
 
+const flip = change(({ type }) => ({
+  type: type === 'LoadBalancer' ? 'ClusterIP' : 'LoadBalancer',
+}))
+
 const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
   create: ({ world, at, name, random }) => {
     const named = random.chance(0.15) ? { loadBalancerClass: 'weir.dev/cloud' } : {}
@@ -114,9 +118,16 @@ const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
   'policy flip': change(({ externalTrafficPolicy }) => ({
     externalTrafficPolicy: externalTrafficPolicy === 'Local' ? 'Cluster' : 'Local',
   })),
-  'type flip': change(({ type }) => ({
-    type: type === 'LoadBalancer' ? 'ClusterIP' : 'LoadBalancer',
-  })),
+  'type flip': (act) => {
+    const { world, random } = act
+    const flipped = flip(act)
+    // Whoever made a mistake takes it back soon.
+    const due = world.scheduler.now() + 50 + random.int(4000)
+    if (flipped && random.chance(0.6)) {
+      world.scheduler.add({ label: 'a user takes it back', due, run: () => void flip(act) })
+    }
+    return flipped
+  },
   delete: ({ at, name }) => {
     if (!has(at, name)) return false
     at.kube.deleteService(name)
