@@ -74,12 +74,7 @@ export const setStage = async (
   const network = 20 + Math.floor(Math.random() * 40)
   const clustering = startCluster(folder, network, environment)
   clustering.catch(() => undefined)
-  onStop(async () =>
-    clustering.then(
-      (cluster) => cluster.stop(),
-      () => undefined,
-    ),
-  )
+  onStop(() => stopWhenStarted(clustering))
   const database = await startDatabase(folder)
   onStop(() => database.part.stop())
   const bus = await startBus(folder, environment)
