@@ -11,6 +11,8 @@ export type Plan =
   | { readonly what: 'lost'; readonly call: number }
   /** What was observed before an act is delivered again after it. */
   | { readonly what: 'stale'; readonly act: number }
+  /** The bus loses everything so many milliseconds after an act. */
+  | { readonly what: 'wipe'; readonly act: number; readonly afterMs: number }
   /** Nobody sees the cluster from before an act until after the next. */
   | { readonly what: 'hidden'; readonly act: number }
 
@@ -24,6 +26,8 @@ export const wordsOf = (plan: Plan): string => {
       return `the reply of call ${plan.call} is lost`
     case 'stale':
       return `what was seen before act ${plan.act} comes again after it`
+    case 'wipe':
+      return `the bus loses everything ${plan.afterMs} ms after act ${plan.act}`
     case 'hidden':
       return `act ${plan.act} and the next are not seen one by one`
   }

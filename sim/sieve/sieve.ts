@@ -45,6 +45,9 @@ const plansOf = ({ acts }: Story, calls: number): readonly Plan[] => [
     { what: 'lost', call },
   ]),
   ...acts.flatMap((_, act): Plan[] => (act === 0 ? [] : [{ what: 'stale', act }])),
+  ...acts.flatMap((_, act): Plan[] =>
+    [0, 100, 1000].map((afterMs) => ({ what: 'wipe', act, afterMs })),
+  ),
   ...acts.slice(0, -1).map((_, act): Plan => ({ what: 'hidden', act })),
 ]
 

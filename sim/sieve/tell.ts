@@ -99,6 +99,10 @@ const live = async (
     const isHidden = plan.what === 'hidden' && plan.act === index
     const before = seen()
     if (isHidden) hide(world, acts[index + 1]?.afterMs ?? 0)
+    if (plan.what === 'wipe' && plan.act === index) {
+      const due = scheduler.now() + plan.afterMs
+      scheduler.add({ label: 'the bus is wiped', due, run: () => world.bus.wipe() })
+    }
     each.do(world)
     if (plan.what !== 'stale' || plan.act !== index) continue
     await scheduler.run({ time: scheduler.now() + 8000 })
