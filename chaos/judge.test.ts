@@ -129,6 +129,12 @@ test.each(deletes)('a delete %s', (_, log, wrong) => {
   expect(found).toEqual({ ...none, wronglyDeleted: wrong })
 })
 
+test('what the provider itself gave up is replaced under the intent that lives, and only under one', () => {
+  const replaced = change('delete', 22, { failed: true })
+  expect(counts(living({}, [balancer], [change('create', 11), replaced]))).toEqual(none)
+  expect(counts(gone([], [replaced]))).toEqual({ ...none, wronglyDeleted: 1 })
+})
+
 test('a part may go when the whole was changed, and only then', () => {
   const part = change('delete', 22, { kind: 'listener', ref: 'l-1', whole: false })
   const changed = [intended, told(20, 'ResourceIntended', { generation: 2 })]

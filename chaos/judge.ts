@@ -164,6 +164,9 @@ const before = (stories: Stories, owner: Owner, at: number): LogEvent[] =>
 const of = (owner: Owner, { data }: LogEvent): boolean =>
   data['key'] === owner.key && Number(data['epoch']) >= owner.epoch
 
+const intends = (owner: Owner, event: LogEvent): boolean =>
+  event.type === 'ResourceIntended' && of(owner, event)
+
 /** Every delete needs its intent in the log before it, and the intent its reason before that. */
 const unexplained = (evidence: Evidence, stories: Stories): string[] =>
   changesOf(evidence, 'delete').flatMap(({ name, change }) => {
@@ -175,9 +178,10 @@ const unexplained = (evidence: Evidence, stories: Stories): string[] =>
       ({ type, data }) => type === 'OrphanCondemned' && data['ref'] === ref,
     )
     const intent = past.find((e) => e.type === 'ResourceDeleteIntended' && of(owner, e))
-    if (condemned) return []
+    const replaced = change.failed === true && past.some((e) => intends(owner, e))
+    if (condemned || replaced) return []
     // A part may go because the whole has changed, by an intent that is in the log too.
-    const changed = past.filter((e) => e.type === 'ResourceIntended' && of(owner, e)).length > 1
+    const changed = past.filter((e) => intends(owner, e)).length > 1
     if (intent === undefined) {
       return !whole && changed ? [] : [`${what}, epoch ${owner.epoch}, with no intent in the log`]
     }

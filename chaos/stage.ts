@@ -132,6 +132,13 @@ interface Addresses {
   readonly adminToken: string
 }
 
+/** A cluster that never came up has nothing to stop. */
+const stopWhenStarted = (starting: ReturnType<typeof startCluster>): Promise<void> =>
+  starting.then(
+    (cluster) => cluster.stop(),
+    () => undefined,
+  )
+
 /** One environment for all services; each reads what it needs. */
 const settingsFor = (at: Addresses): Record<string, string> => ({
   DATABASE_URL: at.databaseUrl,

@@ -37,6 +37,7 @@ export const startAws = async (
   const { endpoint, account, region, vpcId, subnetIds } = rig.line
   const journal: Entry[] = []
   const owners = new Map<string, Owner | null>()
+  const failed = new Set<string>()
 
   const admin = async (orders: object): Promise<Report> => {
     const body = JSON.stringify({ journalFrom: journal.length, ...orders })
@@ -53,6 +54,7 @@ export const startAws = async (
         ownerOf((name) => tags[`weir:${name}`]),
       )
     }
+    for (const arn of await failedNow()) failed.add(arn)
     return report
   }
   const call = async (
@@ -64,6 +66,12 @@ export const startAws = async (
     const response = await fetch(endpoint, { method: 'POST', body, headers: { authorization } })
     if (!response.ok) throw new Error(`${action}: ${await response.text()}`)
     return response.text()
+  }
+  /** Balancers that AWS could not set up, as it says itself. */
+  const failedNow = async (): Promise<string[]> => {
+    const balancers = (await call('DescribeLoadBalancers', {})).split('<LoadBalancerArn>').slice(1)
+    const given = balancers.filter((xml) => xml.includes('<Code>failed</Code>'))
+    return given.map((xml) => xml.slice(0, xml.indexOf('<')))
   }
   const portsOf = async (LoadBalancerArn: string): Promise<number[]> => {
     // It may have gone since it was listed.
@@ -105,7 +113,7 @@ export const startAws = async (
     },
     changes: async () => {
       await look()
-      return changesOf(journal, owners)
+      return changesOf(journal, owners, failed)
     },
     faults: {
       'aws throttles': disturb({ throttle: { read: slow, write: slow } }, { throttle: null }),
@@ -163,6 +171,7 @@ const kinds: Readonly<Record<string, string>> = {
 const changesOf = (
   journal: readonly Entry[],
   owners: ReadonlyMap<string, Owner | null>,
+  failed: ReadonlySet<string>,
 ): Change[] => {
   /** Owners by name, from the calls that created; a name holds the marks, so it never changes hands. */
   const byName = new Map<string, Owner | null>()
@@ -180,7 +189,7 @@ const changesOf = (
       return [{ at, effect, kind, ref: name, owner, whole }]
     }
     const owner = byName.get(name) ?? owners.get(ref) ?? null
-    return [{ at, effect, kind, ref, owner, whole }]
+    return [{ at, effect, kind, ref, owner, whole, failed: failed.has(ref) }]
   })
 }
 

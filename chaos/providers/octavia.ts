@@ -29,7 +29,8 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
   const ending = new AbortController()
   const project = randomUUID().replaceAll('-', '')
   const fates = { fail: 0, never: 0 }
-  const flipping = flip(flipper, fates, dice, ending.signal)
+  const failed = new Set<string>()
+  const flipping = flip({ flipper, fates, failed, dice, signal: ending.signal })
 
   const ask = async (path: string, init: RequestInit = {}): Promise<unknown> => {
     const response = await fetch(`${servers.endpoints[0]}/v2/lbaas/${path}`, {
@@ -76,7 +77,7 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
     },
     look: async () => undefined,
     things,
-    changes: async () => changesOf(proxy.journal),
+    changes: async () => changesOf(proxy.journal, failed),
     faults: {
       'octavia is unavailable': often(0.7, says(503, 'Service Unavailable')),
       'octavia is busy': often(0.7, says(409, 'Load Balancer is immutable and cannot be updated.')),
@@ -111,13 +112,17 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
   }
 }
 
+interface Flipping {
+  readonly flipper: ReturnType<typeof createFlipper>
+  readonly fates: { readonly fail: number; readonly never: number }
+  /** Gets the ids of those that became ERROR. */
+  readonly failed: Set<string>
+  readonly dice: Dice
+  readonly signal: AbortSignal
+}
+
 /** Does Octavia's workers' part: each PENDING state ends after a while, as the fates have it. */
-const flip = async (
-  flipper: ReturnType<typeof createFlipper>,
-  fates: { readonly fail: number; readonly never: number },
-  dice: Dice,
-  signal: AbortSignal,
-): Promise<void> => {
+const flip = async ({ flipper, fates, failed, dice, signal }: Flipping): Promise<void> => {
   const due = new Map<string, number>()
   const fateOf: FateOf = ({ id, status }) => {
     const key = `${id} ${status}`
@@ -125,7 +130,9 @@ const flip = async (
     due.set(key, at)
     if (systemClock.now() < at || fates.never > 0) return 'never'
     due.delete(key)
-    return status !== 'PENDING_DELETE' && dice.random() < fates.fail ? 'fail' : 'finish'
+    if (status === 'PENDING_DELETE' || dice.random() >= fates.fail) return 'finish'
+    failed.add(id)
+    return 'fail'
   }
   while (!signal.aborted) {
     // What could not be told now is told at the next turn.
@@ -169,7 +176,7 @@ interface Made {
   readonly pool?: { readonly id: string; readonly loadbalancer_id?: string }
 }
 
-const changesOf = (journal: readonly Taken[]): Change[] => {
+const changesOf = (journal: readonly Taken[], failed: ReadonlySet<string>): Change[] => {
   const owners = new Map<string, Owner | null>()
   return journal.flatMap(({ at, method, path, body, answer }): Change[] => {
     const [, noun = '', ref] = /\/lbaas\/(\w+)(?:\/([\w-]+))?$/.exec(path) ?? []
@@ -177,7 +184,8 @@ const changesOf = (journal: readonly Taken[]): Change[] => {
     if (kind === undefined) return []
     const whole = noun === 'loadbalancers'
     if (method === 'DELETE' && ref !== undefined) {
-      return [{ at, effect: 'delete', kind, ref, owner: owners.get(ref) ?? null, whole }]
+      const owner = owners.get(ref) ?? null
+      return [{ at, effect: 'delete', kind, ref, owner, whole, failed: failed.has(ref) }]
     }
     if (method !== 'POST') return []
     const [asked, made] = [body as Made, answer as Made]
