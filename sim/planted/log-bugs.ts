@@ -114,32 +114,4 @@ export const logBugs: readonly PlantedBug[] = [
             },
     },
   },
-  {
-    name: 'observations in the order they arrive',
-    does: 'what was seen earlier and comes later counts as newer',
-    within: 150,
-    plants: {
-      store: (store, { service, actor }) =>
-        service === 'allocator'
-          ? {
-              ...store,
-              observed: {
-                ...store.observed,
-                store: (consumer, seen) =>
-                  store.observed.store(
-                    consumer,
-                    seen.map((each, index) => ({
-                      ...each,
-                      seen: {
-                        ...each.seen,
-                        watcherEpoch: 1_000_000,
-                        order: actor.clock.now() * 1000 + index,
-                      },
-                    })),
-                  ),
-              },
-            }
-          : store,
-    },
-  },
 ]
