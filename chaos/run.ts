@@ -45,7 +45,11 @@ export const runChaos = async (wish: Arguments, stop: AbortSignal): Promise<numb
   } finally {
     // The first to be noted removes the folder: it is the last to be called.
     const [removeFolder, ...rest] = stops
-    for (const end of rest.toReversed()) await end().catch((error: unknown) => say(String(error)))
+    for (const end of rest.toReversed()) {
+      await Promise.resolve()
+        .then(end)
+        .catch((error: unknown) => say(String(error)))
+    }
     if (!keep) await removeFolder?.()
     else say('the folder with all logs stays')
   }
