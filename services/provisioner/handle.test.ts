@@ -1,3 +1,4 @@
+import { RateUsedUp } from '@weir/drivers'
 import { describe, expect, test } from 'vitest'
 import {
   allocated,
@@ -241,6 +242,25 @@ test('ten failures park a key, once, and a working provider heals it', async () 
     await world.settle()
   }
   expect(await world.told()).toEqual(['ResourceIntended', 'ReconcileParked', 'ResourceProgrammed'])
+})
+
+test('a share of the rate that is used up parks nothing, however often it is met', async () => {
+  const world = createWorld()
+  const { observe } = world.driver
+  let denied = 0
+  const observeWithin: typeof observe = async (marks) => {
+    denied += 1
+    if (denied <= 40) throw new RateUsedUp('acme', 'read', 40)
+    return observe(marks)
+  }
+  Object.assign(world.driver, { observe: observeWithin })
+  await world.say(connected, requested(), allocated())
+  for (let look = 0; look < 50; look += 1) {
+    await world.settle()
+    world.advance(100)
+  }
+  expect(denied).toBeGreaterThan(40)
+  expect(await world.told()).toEqual(['ResourceIntended', 'ResourceProgrammed'])
 })
 
 const noRanges = {
