@@ -13,6 +13,8 @@ export interface CloudThing {
   readonly marks: OwnershipMarks | null
   readonly desired: DesiredResource | null
   readonly state: 'building' | 'active' | 'updating' | 'deleting'
+  /** It was gone and is there again by no doing of ours. */
+  readonly isGhost?: boolean
   /** What a cloud gave it; null where pools hold the addresses. */
   readonly address: string | null
 }
@@ -44,6 +46,10 @@ export interface Cloud {
   read(): readonly CloudThing[]
   /** What is there. */
   truth(): readonly CloudThing[]
+  /** What is gone, oldest first. */
+  buried(): readonly CloudThing[]
+  /** Has a thing again that was gone. */
+  haunt(thing: CloudThing): void
   /** Puts a thing there without a word. */
   plant(thing: CloudThing): void
   onChange(handle: (marks: OwnershipMarks) => void): () => void
@@ -71,6 +77,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
   const things = new Map<string, CloudThing>()
   const listeners = new Set<(marks: OwnershipMarks) => void>()
   let past: { readonly at: number; readonly things: readonly CloudThing[] }[] = []
+  const graves: CloudThing[] = []
   let made = 0
 
   const remember = (): void => {
@@ -173,6 +180,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
       note('delete', going, asked)
       work(ref, () => {
         set(null, ref)
+        graves.push(going)
         note('gone', going, asked)
       })
       return { status: 'accepted', ref }
@@ -190,6 +198,15 @@ export const createCloud = (ports: CloudPorts): Cloud => {
       return present
     },
     truth: () => [...things.values()],
+    buried: () => graves,
+    haunt: (thing) => {
+      made += 1
+      const ref = `${thing.ref}-again-${made}`
+      set(
+        { ...thing, ref, name: `${thing.name}-again-${made}`, state: 'active', isGhost: true },
+        ref,
+      )
+    },
     plant: (thing) => set(thing, thing.ref),
     onChange: (handle) => {
       listeners.add(handle)

@@ -104,34 +104,6 @@ export const beliefBugs: readonly PlantedBug[] = [
       })),
     },
   },
-  {
-    name: 'gc knows a Service and not its lives',
-    does: 'a Service that came back is still released for gc',
-    within: 80,
-    plants: {
-      store: inLog(['gc'], (log) => {
-        const seen = new Set<string>()
-        const isAgain = (event: RecordedEvent): boolean => {
-          if (event.type !== 'LoadBalancerRequested') return false
-          const again = seen.has(event.correlationid)
-          seen.add(event.correlationid)
-          return again
-        }
-        const once = (events: readonly RecordedEvent[]): readonly RecordedEvent[] =>
-          events.filter((event) => !isAgain(event))
-        const ofStory = (events: readonly RecordedEvent[]): readonly RecordedEvent[] => {
-          const first = events.findIndex(({ type }) => type === 'LoadBalancerRequested')
-          return events.filter(
-            ({ type }, index) => type !== 'LoadBalancerRequested' || index === first,
-          )
-        }
-        return {
-          after: async (tenant, sequence, limit) => once(await log.after(tenant, sequence, limit)),
-          story: async (tenant, id) => ofStory(await log.story(tenant, id)),
-        }
-      }),
-    },
-  },
 ]
 
 const ingressOf = (event: RecordedEvent) =>

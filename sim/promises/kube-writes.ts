@@ -51,7 +51,9 @@ const checkLetGo = (world: World, oracle: Oracle, { by, after }: KubeWrite): voi
     }
   }
   for (const cloud of world.clouds) {
-    const there = cloud.truth().find(({ marks }) => marks?.service === uid)
+    const there = cloud
+      .truth()
+      .find((thing) => thing.marks?.service === uid && thing.isGhost !== true)
     if (there !== undefined) {
       throw new Violation('P6', `${what} while ${there.ref} is there (${there.state})`)
     }

@@ -1,6 +1,11 @@
 // The safety promises, checked after every step on what that step wrote into the ledger.
 import type { RecordedEvent } from '@weir/contract'
-import { createLogStories, type LogStories, type LogStory } from '../truth/story.ts'
+import {
+  createLogStories,
+  type LogResource,
+  type LogStories,
+  type LogStory,
+} from '../truth/story.ts'
 import type { Entry, ProviderAct } from '../truth/ledger.ts'
 import { createTrueServices, type TrueServices } from '../truth/services.ts'
 import { installation, type World } from '../world/world.ts'
@@ -138,10 +143,23 @@ const checkProvider = (world: World, oracle: Oracle, { act, releasedAt }: Acted)
 const checkAlone = (world: World, act: ProviderAct, what: string): void => {
   const cloud = world.clouds.find(({ name }) => name === act.driver)
   const alive = (cloud?.truth() ?? []).filter(
-    ({ marks, state }) => marks?.key === act.key && state !== 'deleting',
+    ({ marks, state, isGhost = false }) =>
+      marks?.key === act.key && state !== 'deleting' && !isGhost,
   )
   if (alive.length <= 1) return
   throw new Violation('P4', `${what} beside ${alive.map(({ ref }) => ref).join(', ')}`)
+}
+
+/** What cleanup deletes was condemned with its evidence, and its delete was intended after that. */
+const checkCondemned = (
+  act: ProviderAct,
+  what: string,
+  resource: LogResource | undefined,
+): void => {
+  const condemned = resource?.condemned.get(act.ref)
+  if (condemned === undefined) throw new Violation('P8', `${what}, which was not condemned`)
+  if ((resource?.toDelete.get(act.epoch) ?? 0) > condemned) return
+  throw new Violation('P8', `${what}, whose delete was not intended after it was condemned`)
 }
 
 /** P8, where it is done: an intent in the log comes first, and what serves a life is left alone. */
@@ -151,6 +169,7 @@ const checkDelete = (act: ProviderAct, what: string, story: LogStory | undefined
   if (resource?.deleteIntended.has(act.epoch) !== true && !superseded) {
     throw new Violation('P8', `${what}, which no event intended to delete`)
   }
+  if (act.by.startsWith('gc-')) checkCondemned(act, what, resource)
   if ((story?.releases ?? 0) + (story?.moves ?? 0) >= act.epoch) return
   throw new Violation('P8', `${what}, whose life nobody asked to end`)
 }

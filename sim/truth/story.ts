@@ -22,6 +22,9 @@ export interface LogResource {
   /** `EPOCH/GENERATION` of every order that was intended. */
   readonly intended: Set<string>
   intendedEpoch: number
+  /** Sequence of the newest condemnation of a part, by the provider's name for it, and of its delete. */
+  readonly condemned: Map<string, number>
+  readonly toDelete: Map<number, number>
   /** Epochs whose delete was intended, and whose absence was recorded. */
   readonly deleteIntended: Set<number>
   readonly absent: Set<number>
@@ -101,6 +104,13 @@ const takeResource = (story: LogStory, event: RecordedEvent): void => {
       return
     case 'ResourceDeleteIntended':
       resource.deleteIntended.add(event.data.epoch)
+      resource.toDelete.set(event.data.epoch, event.sequence)
+      return
+    case 'OrphanCondemned':
+      resource.condemned.set(event.data.ref, event.sequence)
+      return
+    case 'OrphanSpared':
+      resource.condemned.delete(event.data.ref)
       return
     case 'ResourceAbsent':
       resource.absent.add(event.data.epoch)
@@ -116,6 +126,8 @@ const resourceOf = (story: LogStory, key: string): LogResource => {
     key,
     intended: new Set(),
     intendedEpoch: 0,
+    condemned: new Map(),
+    toDelete: new Map(),
     deleteIntended: new Set(),
     absent: new Set(),
     programmed: undefined,

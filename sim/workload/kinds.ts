@@ -17,5 +17,6 @@ export const workloadKinds = [
   'driver move',
   'forge status',
   'strip finalizers',
+  'leftover',
 ] as const
 export type WorkloadKind = (typeof workloadKinds)[number]

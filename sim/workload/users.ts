@@ -54,6 +54,7 @@ const weights: Readonly<Record<WorkloadKind, number>> = {
   'driver move': 2,
   'forge status': 2,
   'strip finalizers': 1,
+  leftover: 2,
 }
 
 interface Act {
@@ -180,6 +181,14 @@ const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
     if (service === undefined || service.spec.type !== 'LoadBalancer') return false
     const forged = { loadBalancer: { ingress: [{ ip: '203.0.113.66', ipMode: 'VIP' }] } }
     at.kube.store.put('services', { ...service, status: { ...service.status, ...forged } })
+    return true
+  },
+  leftover: ({ world, random }) => {
+    // A provider that was restored from a copy has again what was gone.
+    const [cloud] = world.clouds.filter(({ kind }) => kind === 'cloud')
+    const graves = cloud?.buried() ?? []
+    if (cloud === undefined || graves.length === 0) return false
+    cloud.haunt(random.pick(graves))
     return true
   },
   'strip finalizers': ({ at, name }) => {
