@@ -4,8 +4,9 @@ const everywhere = ['libs', 'services', 'cli', 'tools', 'e2e', 'sim', 'chaos', '
 const named = (suffix: string): string[] => everywhere.map((folder) => `${folder}/**/*${suffix}.ts`)
 
 /**
- * One runner, four projects by file name: `x.test.ts` is pure, `x.integration.test.ts` needs Postgres,
- * NATS or sockets, `x.e2e.test.ts` needs a cluster, and the tidy test reads the whole tree.
+ * One runner, five projects by file name: `x.test.ts` is pure, `x.integration.test.ts` needs Postgres,
+ * NATS or sockets, `x.e2e.test.ts` needs a cluster, `x.cloud.test.ts`
+ * disturbs every call to a slow copy of a cloud for most of an hour, and the tidy test reads the whole tree.
  */
 export default defineConfig({
   test: {
@@ -14,7 +15,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: named('.test'),
-          exclude: [...named('.integration.test'), ...named('.e2e.test'), 'tools/tidy.test.ts'],
+          exclude: [
+            ...named('.integration.test'),
+            ...named('.e2e.test'),
+            ...named('.cloud.test'),
+            'tools/tidy.test.ts',
+          ],
         },
       },
       {
@@ -32,6 +38,15 @@ export default defineConfig({
           include: named('.e2e.test'),
           globalSetup: ['libs/testing/global-setup.ts'],
           testTimeout: 120_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'cloud',
+          include: named('.cloud.test'),
+          testTimeout: 900_000,
           hookTimeout: 300_000,
           fileParallelism: false,
         },

@@ -180,9 +180,7 @@ const addCluster = (program: Command): void => {
   ask(
     cluster
       .command('set-driver <cluster> <driver>')
-      .description(
-        'have another driver make the load balancers of a cluster, by name or id; they move',
-      ),
+      .description('move the load balancers of a cluster to another driver'),
   ).action(async (name: string, driver: string, flags: Common) =>
     (await import('./cluster.ts')).clusterSetDriver(await client(flags), { name, driver }, flags),
   )

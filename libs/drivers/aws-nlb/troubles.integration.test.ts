@@ -206,7 +206,7 @@ describe('elastic IPs', () => {
         expect(await rig.things(), `call ${at} ${kind}`).toEqual([])
       }
     }
-  }, 120_000)
+  }, 600_000)
 })
 
 test('one instance that AWS does not take keeps no other out, and is told', async () => {

@@ -194,7 +194,8 @@ const healthOf = (parts: PartsSeen | null): readonly TargetHealth[] => {
     const known = nodes.get(node)
     if (known === undefined || order[health.state] > order[known.state]) nodes.set(node, health)
   }
-  return [...nodes.values()]
+  // The cloud lists members in no order of its own.
+  return [...nodes.values()].toSorted((a, b) => (a.node < b.node ? -1 : 1))
 }
 
 const order = { healthy: 0, unknown: 1, unhealthy: 2 } as const

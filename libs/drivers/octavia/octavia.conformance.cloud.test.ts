@@ -24,7 +24,7 @@ if (missing === null) {
         tellsOfChanges: false,
         tags: true,
         lags: false,
-        timeoutMs: 900_000,
+        timeoutMs: 3_600_000,
       },
       () => rig.world(),
     )
