@@ -1,5 +1,7 @@
+import { event } from '@weir/contract'
 import { RateUsedUp } from '@weir/drivers'
 import { describe, expect, test } from 'vitest'
+import { foldStory } from './domain/fold.ts'
 import {
   allocated,
   changed,
@@ -98,6 +100,25 @@ describe('a slow provider', () => {
     await world.settle()
     expect((await world.told()).at(-1)).toBe('ResourceAbsent')
   })
+})
+
+test('a release stays one when gc, too, orders the removal of what takes its time to go', async () => {
+  const world = createWorld({ driver: { slow: true } })
+  await world.say(connected, requested(), allocated())
+  await world.settle()
+  world.driver.provider.settle()
+  await world.say(releaseRequested)
+  await world.settle()
+  const story = await world.story()
+  const ordered = story.at(-1)
+  if (ordered?.type !== 'ResourceDeleteIntended') throw new Error('no delete was intended')
+  const { key, epoch } = ordered.data
+  const streamversion = ordered.streamversion + 1
+  const byGc = { ...ordered, streamversion, data: { ...ordered.data, reason: 'orphan' } as const }
+  const absent = event('ResourceAbsent', { key, epoch, confirmedBy: ['memory'] })
+  const gone = { ...ordered, ...absent, streamversion: streamversion + 1 }
+  expect(foldStory([...story, byGc]).state).toMatchObject({ status: 'Removing', released: true })
+  expect(foldStory([...story, byGc, gone]).state.status).toBe('Absent')
 })
 
 describe('a change', () => {

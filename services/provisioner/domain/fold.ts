@@ -187,8 +187,10 @@ const intended = (life: Living, desired: DesiredResource, event: RecordedEvent):
     : { ...told, status: 'Intended' }
 }
 
+/** A second order to remove, such as gc's for an orphan that takes its time, takes no release back. */
 const removing = (life: Living, event: RecordedEvent): Living => {
-  const released = life.status === 'Released' || life.status === 'Absent'
+  const before = life.status === 'Removing' && life.released
+  const released = before || life.status === 'Released' || life.status === 'Absent'
   return { ...ordered(life, event), status: 'Removing', serves: false, released }
 }
 
