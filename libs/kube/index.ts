@@ -28,6 +28,7 @@ export {
   type KubeEvent,
 } from './events.ts'
 export { cleanupFinalizer, finalizers, sharedFinalizer } from './finalizers.ts'
+export { listAll, type CompleteList, type ListRequest } from './list.ts'
 export { reasonAnnotation } from './knobs.ts'
 export { kubeEndpointSlice, kubeNode, kubeService, type KubeService } from './objects.ts'
 export { rbacManifest, rbacObjects } from './rbac.ts'

@@ -2,13 +2,15 @@ import { event, streamOf, tenantId } from '@weir/contract'
 import { silentLogger, systemClock } from '@weir/kernel'
 import { cleanupFinalizer, withLoopback } from '@weir/kube'
 import { eventually } from '@weir/testing'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDesks } from './desk.ts'
 import { createRegistry } from './registry.ts'
 import {
   acme,
+  allocate,
   append,
   createService,
+  deleteService,
   getService,
   patchService,
   startRig,
@@ -56,4 +58,39 @@ test('also when a process that had not heard of its end put them on once more', 
   await eventually(free)
   await patchService(rig.kube, 'web', { metadata: { finalizers: [cleanupFinalizer] } })
   await eventually(free)
+})
+
+test('also when nobody but the cluster knows of them, as what was told of them was lost', async () => {
+  await rig.connect()
+  await createService(rig.kube, 'web')
+  await patchService(rig.kube, 'web', { metadata: { finalizers: [cleanupFinalizer] } })
+  const left = event('ClusterDeregistered', { id: rig.cluster })
+  await append(rig.store, streamOf('cluster', rig.cluster), rig.cluster, [left])
+  await rig.watch()
+  await eventually(
+    async () => ((await getService(rig.kube, 'web')).metadata.finalizers ?? []).length === 0,
+  )
+  expect(rig.received).toEqual([])
+})
+
+test('a life that begins while its Service is let go keeps the finalizers', async () => {
+  await rig.connect()
+  await rig.watch()
+  const uid = await createService(rig.kube, 'web')
+  await eventually(() => rig.phases(uid).includes('present'))
+  const done = vi.spyOn(rig.store.work, 'done')
+  let settledBefore: number | undefined
+  const asked = rig.store.observed.get.bind(rig.store.observed)
+  vi.spyOn(rig.store.observed, 'get').mockImplementation(async (at) => {
+    const kept = await asked(at)
+    if (kept?.kind === 'service' && kept.phase === 'deleting' && settledBefore === undefined) {
+      settledBefore = done.mock.calls.length
+      await allocate(rig, uid, '198.51.100.7')
+    }
+    return kept
+  })
+  await deleteService(rig.kube, 'web')
+  const settled = () => done.mock.calls.slice(settledBefore).map(([item]) => item.key)
+  await eventually(() => settledBefore !== undefined && settled().includes(uid))
+  expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
 })

@@ -1,5 +1,5 @@
 import type { Bus } from '@weir/bus'
-import { clusterId, type ClusterId, type RecordedEvent, type TenantId } from '@weir/contract'
+import { clusterId, type RecordedEvent } from '@weir/contract'
 import type { Store, WorkItem } from '@weir/eventlog'
 import type { Clock, Ids, Logger } from '@weir/kernel'
 import type { AddressPolicy, ReflectorMetrics, ReflectorTiming } from '@weir/kube'
@@ -7,7 +7,8 @@ import type { Metrics, Trace } from '@weir/runtime'
 import { watchCluster, type ClusterWatch } from './cluster-watch.ts'
 import { createDesks, type DesksPorts } from './desk.ts'
 import { createHolding } from './holding.ts'
-import { consumer, createReconcile, keysOf } from './reconcile.ts'
+import { createLeave } from './leave.ts'
+import { createReconcile, keysOf } from './reconcile.ts'
 import { clusterName, createRegistry, type KnownCluster, type RegistryPorts } from './registry.ts'
 
 export { consumer } from './reconcile.ts'
@@ -49,9 +50,6 @@ export interface Watcher {
   }[]
 }
 
-/** When a cluster that left is looked at again, after its end: others may have paused for so long. */
-const leaveAgainMs = [5_000, 20_000, 60_000, 300_000]
-
 export const createWatcher = (ports: WatcherPorts): Watcher => {
   const { store, clock, ids, logger } = ports
   const registry = createRegistry({ store, open: ports.open })
@@ -78,24 +76,15 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     }
   }
 
-  /** Whatever was seen in a cluster that is served no longer is looked at: our finalizers must go. */
-  const leave = async (
-    tenant: TenantId,
-    cluster: ClusterId,
-  ): Promise<{ readonly againInMs?: number }> => {
-    const known = await registry.find(tenant, cluster)
-    if (known?.served !== false) return {}
-    // A watch that has not ended yet would put them on again.
-    if (watches.has(clusterName(tenant, cluster))) return { againInMs: 200 }
-    const seen = await store.observed.list({ tenant, cluster, kind: 'service' })
-    const there = seen.filter(({ phase }) => phase !== 'gone')
-    const keys = there.map(({ serviceUid }) => serviceUid)
-    await store.work.mark(consumer, tenant, keys)
-    // A process that watches the cluster still may put a finalizer on until it hears of the end.
-    const elapsedMs = clock.now() - (known.leftAt ?? 0)
-    const next = leaveAgainMs.find((afterMs) => afterMs > elapsedMs)
-    return next === undefined ? {} : { againInMs: next - elapsedMs }
-  }
+  const leave = createLeave({
+    store,
+    registry,
+    desks,
+    clock,
+    logger,
+    watches: (tenant, cluster) => watches.has(clusterName(tenant, cluster)),
+    settle: (tenant, uid, at) => reconcile({ tenant, key: uid, attempts: 0 }, at),
+  })
 
   const holding = createHolding({
     leases: store.leases,

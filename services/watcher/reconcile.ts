@@ -57,7 +57,13 @@ export const keysOf = (event: RecordedEvent): readonly string[] =>
 const roundsMost = 5
 const leftAttempts = 10
 
-/** Brings what is written on one Service to what its story says. */
+/** The Service to look at, and how many times that has failed. */
+type Asked = Pick<WorkItem, 'tenant' | 'key' | 'attempts'>
+
+/**
+ * Brings what is written on one Service to what its story says. Whoever saw it in a cluster may say where;
+ * else its story does, or what was observed.
+ */
 export const createReconcile = (ports: ReconcilePorts) => {
   const { store, desks, logger } = ports
 
@@ -76,21 +82,21 @@ export const createReconcile = (ports: ReconcilePorts) => {
     return undefined
   }
 
-  return async (item: WorkItem): Promise<{ readonly againInMs?: number }> => {
+  return async (item: Asked, at?: Home): Promise<{ readonly againInMs?: number }> => {
     const { tenant } = item
     const uid = serviceUid.parse(item.key)
     const events = await store.log.story(tenant, uid)
     const story = foldStory(events)
-    const home = story.home ?? (await whereSeen(tenant, uid))
+    const home = story.home ?? at ?? (await whereSeen(tenant, uid))
     if (home === undefined) return {}
     const desk = await desks
       .at(tenant, home.cluster)
       .catch((error: unknown) => giveUpOnLeft(ports, item, home, error))
     if (desk === undefined) return {}
     const { namespace, name } = desk.cache.get(uid) ?? home
-    const at: ServiceRef = { uid, namespace, name }
+    const ref: ServiceRef = { uid, namespace, name }
     const parent = events.findLast((event) => keysOf(event).length > 0)
-    const work: Work = { ports, desk, at, tenant, served: await isServed(ports, desk, story) }
+    const work: Work = { ports, desk, at: ref, tenant, served: await isServed(ports, desk, story) }
     return desk.queue.run(uid, () =>
       ports.trace.span(
         'write service',
@@ -114,7 +120,7 @@ export const createReconcile = (ports: ReconcilePorts) => {
  */
 const giveUpOnLeft = async (
   { registry, logger }: ReconcilePorts,
-  { tenant, key, attempts }: WorkItem,
+  { tenant, key, attempts }: Asked,
   home: Home,
   error: unknown,
 ): Promise<undefined> => {
@@ -147,18 +153,17 @@ interface Settled {
 }
 
 /** Decides, writes, and decides again on what is there now if the Service moved meanwhile. */
-const settle = async (work: Work, story: Story, traceparent: string): Promise<Settled> => {
+const settle = async (work: Work, asRead: Story, traceparent: string): Promise<Settled> => {
   const { desk, at, ports } = work
+  let story = asRead
   let seen = desk.cache.get(at.uid) ?? (await desk.writer.read(at))
   let wrote = false
   for (let round = 1; round <= roundsMost; round += 1) {
-    const plan = decide({
-      story,
-      seen,
-      served: work.served,
-      leavingIsKnown: await isLeavingKnown(work, story, seen),
-      now: ports.clock.now(),
-    })
+    const leavingIsKnown = await isLeavingKnown(work, story, seen)
+    // A life may have begun meanwhile: that there is none is told by a story that was read after.
+    if (leavingIsKnown) story = foldStory(await ports.store.log.story(work.tenant, at.uid))
+    const { served } = work
+    const plan = decide({ story, seen, served, leavingIsKnown, now: ports.clock.now() })
     const written = plan.write && (await write(work, plan.write, seen))
     if (written?.status === 'changed') {
       seen = await desk.writer.read(at)
