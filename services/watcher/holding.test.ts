@@ -60,3 +60,46 @@ test('two tenants that name the same cluster are each watched, and do not distur
   over.abort()
   await running
 })
+
+test('who paused while another held the cluster watches it anew, with the new fence', async () => {
+  const common = { clock: systemClock, ids: systemIds }
+  const { leases } = createMemoryStore(common)
+  const over = new AbortController()
+  const fences: number[] = []
+  let pause: Promise<void> | undefined
+  let isPaused = false
+  const holding = createHolding({
+    ...common,
+    leases: {
+      ...leases,
+      take: async (name, holder, ms) => {
+        isPaused = pause !== undefined
+        await pause
+        return leases.take(name, holder, ms)
+      },
+    },
+    holder: 'watcher/1',
+    clusters: async () => [connected('acme', 3)],
+    watch: async (_known, fence, signal) => {
+      fences.push(fence)
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    },
+    logger: silentLogger,
+    leaseMs: 100,
+  })
+  const running = holding.run(over.signal)
+  await eventually(() => fences.length === 1)
+  const { promise, resolve: wakeUp } = Promise.withResolvers<void>()
+  pause = promise
+  const name = 'cluster-11111111-1111-4111-8111-111111111111'
+  await eventually(
+    async () => isPaused && (await leases.take(name, 'watcher/2', 100)) !== undefined,
+  )
+  await leases.release(name, 'watcher/2')
+  pause = undefined
+  wakeUp()
+  await eventually(() => fences.length === 2)
+  expect(fences[1]).toBeGreaterThan(fences[0] ?? Infinity)
+  over.abort()
+  await running
+})

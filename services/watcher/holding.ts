@@ -33,6 +33,7 @@ const readEveryMs = 15_000
 interface Held {
   readonly lease: string
   readonly version: number
+  readonly fence: number
   readonly stop: AbortController
   readonly ended: Promise<void>
   isOver: boolean
@@ -56,6 +57,7 @@ export const createHolding = (ports: HoldingPorts): Holding => {
     const entry: Held = {
       lease: leaseOf(known),
       version: known.version,
+      fence,
       stop,
       isOver: false,
       until,
@@ -88,6 +90,8 @@ export const createHolding = (ports: HoldingPorts): Holding => {
     const lease = await leases.take(leaseOf(known), holder, leaseMs)
     if (lease === undefined) return end(name)
     const until = asked + leaseMs
+    // Who paused so long that another held it meanwhile would speak with an old fence, and be ignored.
+    if (held.get(name)?.fence !== lease.fence) await end(name)
     const present = held.get(name)
     if (present === undefined) begin(known, lease.fence, until)
     else present.until = until

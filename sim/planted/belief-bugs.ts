@@ -36,7 +36,7 @@ export const beliefBugs: readonly PlantedBug[] = [
   {
     name: 'an address is shown when it is allocated',
     does: 'the watcher does not wait until a provider confirms it',
-    within: 5,
+    within: 15,
     plants: {
       store: inLog(['watcher'], (log) => ({
         story: async (tenant, id) => {
