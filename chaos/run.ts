@@ -114,14 +114,15 @@ const open = async ({ wish, say, onStop }: Setting): Promise<World> => {
   const providers: Provider[] = []
   if (wish.drivers.includes('edge')) providers.push(watchEdge(stage.edgeState, stage.addresses))
   if (wish.drivers.includes('aws')) {
-    const aws = await startAws({ folder: join(stage.folder, 'run'), env: stage.environment })
+    const place = { folder: join(stage.folder, 'run'), env: stage.environment }
+    const aws = await startAws(place, stage.nodes)
     onStop(() => aws.stop())
     providers.push(aws)
   }
   if (cloud !== undefined) providers.push(await cloud)
   await configureDrivers(stage.api, providers)
   await approveCleanup(stage.api)
-  await nameInstances(stage.kube)
+  await nameInstances(stage)
   await prepareCluster(stage.kube)
   say(`drivers: ${providers.map(({ name }) => name).join(', ')}`)
   // Acts and faults have dice of their own: how fast one of them goes does not change the other.

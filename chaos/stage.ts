@@ -27,11 +27,18 @@ import { startPart, type Part } from './part.ts'
 export const tenant = 'local'
 export const installation = 'chaos'
 
+/** A Node and its address. */
+export interface NodeAt {
+  readonly name: string
+  readonly address: string
+}
+
 export interface Stage {
   readonly folder: string
   readonly databaseUrl: string
   readonly cluster: KubernetesMinicluster
   readonly kube: ApiServer
+  readonly nodes: readonly NodeAt[]
   /** The weir API. */
   readonly api: ApiClient
   readonly services: readonly Part[]
@@ -72,7 +79,8 @@ export const setStage = async (
   mkdirSync(join(folder, 'home'))
   const environment = childEnvironment(join(folder, 'home'))
   const network = 20 + Math.floor(Math.random() * 40)
-  const clustering = startCluster(folder, network, environment)
+  const nodes = [1, 2, 3].map((n) => ({ name: `node-${n}`, address: `127.${64 + network}.0.${n}` }))
+  const clustering = startCluster(folder, nodes, environment)
   clustering.catch(() => undefined)
   onStop(() => stopWhenStarted(clustering))
   const database = await startDatabase(folder)
@@ -112,6 +120,7 @@ export const setStage = async (
     databaseUrl: database.url,
     cluster,
     kube: openApiServer(cluster.kubeconfig),
+    nodes,
     api,
     services,
     postgres: database.part,
@@ -155,7 +164,7 @@ const settingsFor = (at: Addresses): Record<string, string> => ({
 
 const startCluster = async (
   folder: string,
-  network: number,
+  nodes: readonly NodeAt[],
   env: Readonly<Record<string, string>>,
 ): Promise<KubernetesMinicluster> => {
   const program = (name: BinaryName): Promise<string> => obtainBinary(name, { env, goSourceDir })
@@ -164,7 +173,6 @@ const startCluster = async (
     kubeApiserver: await program('kube-apiserver'),
     kubeControllerManager: await program('kube-controller-manager'),
   }
-  const nodes = [1, 2, 3].map((n) => ({ name: `node-${n}`, address: `127.${64 + network}.0.${n}` }))
   const stateDir = join(folder, 'cluster')
   return startKubernetesMinicluster({ stateDir, port: 0, nodes, binaries, unsafeNoFsync: true })
 }

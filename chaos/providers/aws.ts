@@ -31,6 +31,7 @@ const balancerKind = 'load balancer'
 
 export const startAws = async (
   place: Pick<ChildRigOptions, 'folder' | 'env'>,
+  nodes: readonly { readonly name: string; readonly address: string }[],
 ): Promise<Provider> => {
   const main = 'libs/drivers/aws-nlb/rig/main.ts'
   const rig = await startRig<Premises>({ ...place, name: 'aws', main })
@@ -81,7 +82,8 @@ export const startAws = async (
     })
     return [...xml.matchAll(/<Port>(\d+)<\/Port><Protocol>/g)].map(([, port]) => Number(port))
   }
-  await admin({ instances: [1, 2, 3].map((n) => instanceOf(n)) })
+  const instances = nodes.map(({ name, address }) => [instanceOf(name), address])
+  await admin({ instances: Object.fromEntries(instances) })
 
   const disturb =
     (begin: object, end: object = { meet: [] }) =>
@@ -149,7 +151,7 @@ export const startAws = async (
 }
 
 /** The instance that a node is, by the node's number; `prepareNodes` writes it into the Node. */
-export const instanceOf = (node: number): string => `i-0c4a05000000000${node}`
+export const instanceOf = (node: string): string => `i-0c4a05000000000${node.slice(-1)}`
 
 const tagsOf = ({ installation, service, key, epoch }: Owner) => ({
   installation,

@@ -10,6 +10,7 @@ import { observe } from './observe.ts'
 import { failureOf, isThrottle, outcomeOf } from './outcome.ts'
 import { plan } from './plan.ts'
 import { probe } from './probe.ts'
+import { readInstanceAddresses } from './read-ec2.ts'
 import { readIfThere, type Reader } from './reading.ts'
 import { release } from './release.ts'
 import type { AwsCredentials, AwsNlbSettings } from './settings.ts'
@@ -52,7 +53,7 @@ export const createAwsNlbDriver = (options: AwsNlbOptions): Driver<View> => {
     probe: () => probe(readFor(platformTenant), settings),
     observe: async (marks) => observe(readFor(marks.tenant), hints, ownershipMarks.parse(marks)),
     plan: (order, seen) => plan({ installation, settings }, order, seen),
-    execute: (step) => execute({ api, budget, hints, logger: options.logger }, step),
+    execute: (step) => execute({ api, budget, hints, settings, logger: options.logger }, step),
     poll: (token) => poll(readFor(platformTenant), token),
     inventory: (cursor) => listPage(readFor(platformTenant), cursor),
     release: (item) => release({ reader: readFor(item.marks.tenant), installation, hints }, item),
@@ -64,6 +65,7 @@ interface Executor {
   readonly api: AwsApi
   readonly budget: Budget
   readonly hints: Hints
+  readonly settings: AwsNlbSettings
   readonly logger: Logger
 }
 
@@ -73,6 +75,10 @@ const lookAgainMs = 5_000
 const execute = async (executor: Executor, step: Step): Promise<Outcome> => {
   const { api, budget, hints, logger } = executor
   const call = parseCall(step.call)
+  if (call.action === 'RegisterTargets') {
+    const alien = await noteAliens(executor, call)
+    if (alien !== undefined) return alien
+  }
   const grant = budget.ask(step.tenant, 'write')
   if (!grant.granted) {
     const problem = `${step.title}: the account's rate is used up`
@@ -117,15 +123,34 @@ const noteGone = (hints: Hints, call: StepCall): void => {
   if (ref !== undefined) hints.gone(call.marks, ref)
 }
 
+type Registration = Extract<StepCall, { readonly action: 'RegisterTargets' }>
+
+/**
+ * A Node may name any machine of the account as its own, and its tenant would then have traffic sent
+ * there. So an instance is a target only where AWS knows it, in our VPC, by the address of the Node; and
+ * what address a Node may have, its cluster's settings say.
+ */
+const noteAliens = async (
+  { api, budget, hints, settings }: Executor,
+  { marks, addresses }: Registration,
+): Promise<Outcome | undefined> => {
+  const reader: Reader = { api, budget, tenant: marks.tenant }
+  const known = await readInstanceAddresses(reader, settings.vpcId, [...addresses.keys()])
+  const aliens = [...addresses].filter(([id, ip]) => known.get(id)?.has(ip) !== true)
+  if (aliens.length === 0) return undefined
+  const problems = aliens.map(([id, ip]) => {
+    const problem = `${settings.vpcId} has no instance ${id} with the address ${ip} of the Node`
+    hints.rejected(marks, id, problem)
+    return problem
+  })
+  return { status: 'retry', afterMs: 100, problem: problems.slice(0, 3).join('; ') }
+}
+
 /**
  * One instance that AWS does not take, such as a machine that just ended, fails its whole call. The
  * error names it; the next plan does without it for a while, so that the others get in.
  */
-const noteRejected = (
-  hints: Hints,
-  call: Extract<StepCall, { readonly action: 'RegisterTargets' }>,
-  problem: string,
-): Outcome => {
+const noteRejected = (hints: Hints, call: Registration, problem: string): Outcome => {
   const asked = (call.input.Targets ?? []).flatMap(({ Id }) => Id ?? [])
   const named = asked.filter((id) => problem.includes(id))
   for (const id of asked.length === 1 ? asked : named) hints.rejected(call.marks, id, problem)

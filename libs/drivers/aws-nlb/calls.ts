@@ -45,7 +45,12 @@ export type AwsCall =
       readonly input: ModifyTargetGroupAttributesCommandInput
     }
   | { readonly action: 'DeleteTargetGroup'; readonly input: DeleteTargetGroupCommandInput }
-  | { readonly action: 'RegisterTargets'; readonly input: RegisterTargetsCommandInput }
+  | {
+      readonly action: 'RegisterTargets'
+      readonly input: RegisterTargetsCommandInput
+      /** By instance id, the address that it must have to be the machine that is meant. */
+      readonly addresses: ReadonlyMap<string, string>
+    }
   | { readonly action: 'DeregisterTargets'; readonly input: DeregisterTargetsCommandInput }
   | { readonly action: 'AddTags'; readonly input: AddTagsCommandInput }
   | { readonly action: 'CreateSecurityGroup'; readonly input: CreateSecurityGroupCommandInput }

@@ -156,7 +156,7 @@ test('it goes in the order in which AWS lets go', async () => {
 test('more than 200 targets are registered and deregistered 200 at a time', async () => {
   const targets = Array.from({ length: 450 }, (_, index) => {
     const instance = `i-${(0xabc00000 + index).toString(16)}`
-    rig.fake.premises.instances.add(instance)
+    rig.fake.premises.instances.set(instance, '10.1.0.1')
     return { node: `n${index}`, ip: '10.1.0.1', weight: 1, providerId: providerIdOf(instance) }
   }) as never
   await serve({ targets })

@@ -13,7 +13,7 @@ export const planTargets = ({
   settings,
 }: Making): { readonly fit: readonly Planned[]; readonly leave: readonly Planned[] } => {
   const refused = new Set(view.rejected.map(({ instance }) => instance))
-  const instances = wish.instances.filter((instance) => !refused.has(instance))
+  const instances = [...wish.instances.keys()].sort().filter((id) => !refused.has(id))
   const fit: Planned[] = []
   const leave: Planned[] = []
   for (const listener of wish.listeners) {
@@ -33,7 +33,8 @@ export const planTargets = ({
         Targets: ids.map((Id) => ({ Id, Port: listener.nodePort })),
       }
       const title = `register ${ids.length} targets in ${group.name}`
-      fit.push([title, { action: 'RegisterTargets', input }])
+      const addresses = new Map(ids.map((id) => [id, wish.instances.get(id) ?? '']))
+      fit.push([title, { action: 'RegisterTargets', input, addresses }])
     }
     for (const some of chunks(extra, targetsPerCall)) {
       const input = {

@@ -1,4 +1,4 @@
-import type { Address, Filter, SecurityGroup } from '@aws-sdk/client-ec2'
+import type { Address, Filter, Instance, SecurityGroup } from '@aws-sdk/client-ec2'
 import type { OwnershipMarks } from '@weir/contract'
 import { securityGroupName } from './names.ts'
 import { must, read, readAll, type Reader } from './reading.ts'
@@ -87,3 +87,39 @@ export const addressOf = (address: Address): FoundAddress => ({
   },
   tags: readTags(address.Tags),
 })
+
+/** The private addresses of instances in a VPC, by id; what is not there is not in the answer. */
+export const readInstanceAddresses = async (
+  reader: Reader,
+  vpcId: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> => {
+  const Filters: Filter[] = [
+    { Name: 'instance-id', Values: [...ids] },
+    { Name: 'vpc-id', Values: [vpcId] },
+  ]
+  const reservations = await readAll(async (next) => {
+    const page = await read(reader, 'list instances', ({ ec2 }) =>
+      ec2.describeInstances({
+        Filters,
+        MaxResults: 500,
+        ...(next === undefined ? {} : { NextToken: next }),
+      }),
+    )
+    return { items: page.Reservations ?? [], next: page.NextToken }
+  })
+  const instances = reservations.flatMap(({ Instances = [] }) => Instances)
+  return new Map(
+    instances.map((instance) => [must(instance.InstanceId, 'InstanceId'), addressesOf(instance)]),
+  )
+}
+
+const addressesOf = ({
+  PrivateIpAddress,
+  NetworkInterfaces = [],
+}: Instance): ReadonlySet<string> => {
+  const all = NetworkInterfaces.flatMap(({ PrivateIpAddresses = [] }) =>
+    PrivateIpAddresses.map((at) => at.PrivateIpAddress),
+  )
+  return new Set([PrivateIpAddress, ...all].filter((ip) => ip !== undefined))
+}

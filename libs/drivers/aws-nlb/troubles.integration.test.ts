@@ -222,6 +222,25 @@ test('one instance that AWS does not take keeps no other out, and is told', asyn
   expect((await rig.serving())[0]?.targets).toHaveLength(1)
 })
 
+test("a node that names somebody else's instance is no target, until it is the one", async () => {
+  const [one, two] = rig.sample().targets
+  if (one === undefined || two === undefined) throw new Error('a sample has two targets')
+  const victim = 'i-0bad000000000000a'
+  rig.fake.premises.instances.set(victim, '10.9.9.9')
+  const targets = [one, { ...two, node: 'evil', providerId: providerIdOf(victim) }]
+  await once({ targets })
+  await once({ targets })
+  expect((await seen()).targets.find(({ node }) => node === victim)).toMatchObject({
+    weight: 0,
+    problem: expect.stringContaining(`no instance ${victim} with the address ${two.ip}`),
+  })
+  expect((await rig.serving())[0]?.targets.map(({ at }) => at)).toEqual([one.providerId])
+  rig.fake.premises.instances.set(victim, two.ip)
+  await rig.settle()
+  await once({ targets })
+  expect((await rig.serving())[0]?.targets).toHaveLength(2)
+})
+
 test('a node without an AWS providerID is left out by name, and the others serve', async () => {
   const [one] = rig.sample().targets
   if (one === undefined) throw new Error('a sample has targets')

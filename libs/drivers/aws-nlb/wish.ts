@@ -9,8 +9,8 @@ import type { Rule } from './view.ts'
 export interface Wish {
   readonly listeners: readonly WishedListener[]
   readonly rules: readonly Rule[]
-  /** Instances that take new connections. */
-  readonly instances: readonly string[]
+  /** Instances that take new connections, by id, and the address that the Node of each says it has. */
+  readonly instances: ReadonlyMap<string, string>
   /** Nodes that wish to be targets and cannot: no instance is known for them. */
   readonly leftOut: readonly string[]
 }
@@ -86,11 +86,15 @@ export const wishOf = (desired: DesiredResource, settings: AwsNlbSettings): Wish
     }
   })
   const serving = targets.filter(({ weight }) => weight > 0)
-  const known = serving.map(({ node, providerId }) => ({ node, id: instanceOf(providerId) }))
+  const known = serving.map(({ node, ip, providerId }) => ({
+    node,
+    ip,
+    id: instanceOf(providerId),
+  }))
   return {
     listeners,
     rules: rulesOf(desired),
-    instances: [...new Set(known.flatMap(({ id }) => id ?? []))].sort(),
+    instances: new Map(known.flatMap(({ id, ip }) => (id === undefined ? [] : [[id, ip]]))),
     leftOut: known.filter(({ id }) => id === undefined).map(({ node }) => node),
   }
 }

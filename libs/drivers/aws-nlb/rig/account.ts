@@ -7,8 +7,8 @@ export interface RigAccount {
   readonly account: string
   readonly vpcId: string
   readonly subnetIds: readonly string[]
-  /** Instances that can be targets. */
-  readonly instances: readonly string[]
+  /** Private addresses of instances that can be targets, by id. */
+  readonly instances: Readonly<Record<string, string>>
 }
 
 /** Settings for `account`, with anything of a test's own. */

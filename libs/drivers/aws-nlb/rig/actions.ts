@@ -87,6 +87,7 @@ export const reading: Readonly<Record<Service, Readonly<Record<string, Run>>>> =
     DescribeSecurityGroups: ec2.describeSecurityGroups,
     DescribeAddresses: ec2.describeAddresses,
     DescribeSubnets: ec2.describeSubnets,
+    DescribeInstances: ec2.describeInstances,
   },
   sts: { GetCallerIdentity: getCallerIdentity, AssumeRole: assumeRole },
 }

@@ -52,13 +52,13 @@ export const sampleOn = (
   number = 1,
   over: SampleOver = {},
 ): DesiredResource => {
-  const [one = '', two = ''] = account.instances
+  const [one = ['', ''], two = ['', '']] = Object.entries(account.instances)
   return desiredOf(number, {
     driver: 'aws-nlb',
     frontends: [{ ip: '0.0.0.0', protocol: 'TCP', port: 80, nodePort: 30_080 }] as never,
     targets: [
-      { node: 'a', ip: '10.0.0.11', weight: 1, providerId: providerIdOf(one) },
-      { node: 'b', ip: '10.0.0.12', weight: 1, providerId: providerIdOf(two) },
+      { node: 'a', ip: one[1], weight: 1, providerId: providerIdOf(one[0]) },
+      { node: 'b', ip: two[1], weight: 1, providerId: providerIdOf(two[0]) },
     ] as never,
     ...over,
   })
@@ -110,7 +110,7 @@ export const createFakeRig = async (over: DriverOver = {}): Promise<FakeRig> => 
   const clock = createTurnedClock()
   const fake = createFakeAws(clock)
   Object.assign(fake.behaviour, { provisioningMs: 120_000, initialMs: 30_000, lingerMs: 60_000 })
-  for (const instance of fakeInstances) fake.premises.instances.add(instance)
+  for (const [at, id] of fakeInstances.entries()) fake.premises.instances.set(id, `10.0.0.1${at}`)
   const { endpoint, stop } = await serveFake(fake)
   const { account: id, region, vpcId, subnets } = fake.premises
   const account: RigAccount = {
@@ -119,7 +119,7 @@ export const createFakeRig = async (over: DriverOver = {}): Promise<FakeRig> => 
     account: id,
     vpcId,
     subnetIds: [...subnets.keys()],
-    instances: fakeInstances,
+    instances: Object.fromEntries(fake.premises.instances),
   }
   return {
     ...rigOn(account, clock, over),

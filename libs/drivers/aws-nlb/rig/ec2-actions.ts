@@ -234,3 +234,28 @@ export const describeSubnets = (scene: Scene, params: Params): Answer => ({
     return { subnetId: id, vpcId: scene.premises.vpcId, availabilityZone: zone, state: 'available' }
   }),
 })
+
+const instancesParams = z.strictObject({
+  Filter: list(filter).min(1),
+  MaxResults: count(5, 1000),
+  NextToken: z.string().optional(),
+})
+
+/** With filters, what does not match is left out; by ids, one that is unknown would refuse the call. */
+export const describeInstances = ({ premises }: Scene, params: Params): Answer => {
+  const input = parseParams(instancesParams, params)
+  const values = (name: string) => input.Filter.find(({ Name }) => Name === name)?.Value
+  const alien = input.Filter.find(({ Name }) => Name !== 'instance-id' && Name !== 'vpc-id')
+  if (alien !== undefined) refuse('InvalidParameterValue', `The filter '${alien.Name}' is invalid`)
+  const here = values('vpc-id')?.includes(premises.vpcId) ?? true
+  const all = [...premises.instances].filter(
+    ([id]) => here && (values('instance-id')?.includes(id) ?? true),
+  )
+  const { items, next } = pageOf(all, input.MaxResults, input.NextToken)
+  return {
+    reservationSet: items.map(([instanceId, privateIpAddress]) => ({
+      instancesSet: [{ instanceId, privateIpAddress, vpcId: premises.vpcId }],
+    })),
+    nextToken: next,
+  }
+}

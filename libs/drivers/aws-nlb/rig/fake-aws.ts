@@ -81,7 +81,7 @@ export const defaultPremises = (): Premises => ({
     ['subnet-0fa4e000000000001', 'eu-central-1a'],
     ['subnet-0fa4e000000000002', 'eu-central-1b'],
   ]),
-  instances: new Set(),
+  instances: new Map(),
   unhealthy: new Set(),
 })
 

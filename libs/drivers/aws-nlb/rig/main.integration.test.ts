@@ -13,7 +13,7 @@ test('the fake runs as a process of its own, can be told things, and ends when i
   const child = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
-    const instances = ['i-0123456789abcdef0', 'i-0123456789abcdef1']
+    const instances = { 'i-0123456789abcdef0': '10.0.0.1', 'i-0123456789abcdef1': '10.0.0.2' }
     const account: RigAccount = { ...(JSON.parse(line) as RigAccount), instances }
     const tell = async (orders: object): Promise<Record<string, unknown>> => {
       const answer = await fetch(`${account.endpoint}/_fake`, {

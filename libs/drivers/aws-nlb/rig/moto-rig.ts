@@ -53,7 +53,7 @@ export const motoOptions: SuiteOptions = {
   timeoutMs: 600_000,
 }
 
-const unknown = { region: 'eu-central-1', account: '123456789012', vpcId: 'vpc-0', instances: [] }
+const unknown = { region: 'eu-central-1', account: '123456789012', vpcId: 'vpc-0', instances: {} }
 
 /** Looks the default VPC up and starts instances in it. */
 const furnish = async (endpoint: string): Promise<RigAccount> => {
@@ -72,6 +72,8 @@ const furnish = async (endpoint: string): Promise<RigAccount> => {
     ...empty,
     vpcId,
     subnetIds: Subnets.slice(0, 2).flatMap(({ SubnetId }) => SubnetId ?? []),
-    instances: Instances.flatMap(({ InstanceId }) => InstanceId ?? []),
+    instances: Object.fromEntries(
+      Instances.map(({ InstanceId = '', PrivateIpAddress = '' }) => [InstanceId, PrivateIpAddress]),
+    ),
   }
 }

@@ -100,7 +100,8 @@ const orders = z.strictObject({
     })
     .optional(),
   advanceMs: z.number().min(0).optional(),
-  instances: z.array(z.string()).optional(),
+  /** Private addresses by id. */
+  instances: z.record(z.string(), z.string()).optional(),
   unhealthy: z.array(z.string()).optional(),
   failNextBalancer: z.literal(true).optional(),
   /** Makes a call as somebody else would: the console, another tool. */
@@ -118,7 +119,7 @@ const administer = (fake: FakeAws, body: string, response: ServerResponse): void
     fake.behaviour[key] = told.behaviour?.[key] ?? fake.behaviour[key]
   }
   fake.advance(told.advanceMs ?? 0)
-  for (const instance of told.instances ?? []) fake.premises.instances.add(instance)
+  for (const [id, ip] of Object.entries(told.instances ?? {})) fake.premises.instances.set(id, ip)
   if (told.unhealthy !== undefined) {
     fake.premises.unhealthy.clear()
     for (const instance of told.unhealthy) fake.premises.unhealthy.add(instance)

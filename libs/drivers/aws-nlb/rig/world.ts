@@ -146,7 +146,8 @@ export interface Premises {
   readonly vpcId: string
   /** Subnet id to availability zone. */
   readonly subnets: ReadonlyMap<string, string>
-  readonly instances: Set<string>
+  /** Private addresses of running instances, by id. */
+  readonly instances: Map<string, string>
   readonly unhealthy: Set<string>
 }
 
