@@ -135,8 +135,8 @@ const noteAliens = async (
   { marks, addresses }: Registration,
 ): Promise<Outcome | undefined> => {
   const reader: Reader = { api, budget, tenant: marks.tenant }
-  const known = await readInstanceAddresses(reader, settings.vpcId, [...addresses.keys()])
-  const aliens = [...addresses].filter(([id, ip]) => known.get(id)?.has(ip) !== true)
+  const known = await readInstanceAddresses(reader, settings.vpcId, Object.keys(addresses))
+  const aliens = Object.entries(addresses).filter(([id, ip]) => known.get(id)?.has(ip) !== true)
   if (aliens.length === 0) return undefined
   const problems = aliens.map(([id, ip]) => {
     const problem = `${settings.vpcId} has no instance ${id} with the address ${ip} of the Node`

@@ -49,7 +49,7 @@ export type AwsCall =
       readonly action: 'RegisterTargets'
       readonly input: RegisterTargetsCommandInput
       /** By instance id, the address that it must have to be the machine that is meant. */
-      readonly addresses: ReadonlyMap<string, string>
+      readonly addresses: Readonly<Record<string, string>>
     }
   | { readonly action: 'DeregisterTargets'; readonly input: DeregisterTargetsCommandInput }
   | { readonly action: 'AddTags'; readonly input: AddTagsCommandInput }

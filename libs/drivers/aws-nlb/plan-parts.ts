@@ -33,7 +33,7 @@ export const planTargets = ({
         Targets: ids.map((Id) => ({ Id, Port: listener.nodePort })),
       }
       const title = `register ${ids.length} targets in ${group.name}`
-      const addresses = new Map(ids.map((id) => [id, wish.instances.get(id) ?? '']))
+      const addresses = Object.fromEntries(ids.map((id) => [id, wish.instances.get(id) ?? '']))
       fit.push([title, { action: 'RegisterTargets', input, addresses }])
     }
     for (const some of chunks(extra, targetsPerCall)) {
