@@ -7,7 +7,7 @@ import { watchSafety, type Safety } from './promises/safety.ts'
 import { Violation } from './promises/violation.ts'
 import { createRandom } from './scheduler/random.ts'
 import { byChance, createScheduler, type Choice } from './scheduler/scheduler.ts'
-import { installTripwires, type Tripwires } from './scheduler/tripwires.ts'
+import { installTripwires, turn, type Tripwires } from './scheduler/tripwires.ts'
 import { letUsersAct, type ActCounts } from './workload/users.ts'
 import { unleash } from './world/chaos.ts'
 import { createFleet, type Fleet } from './world/fleet.ts'
@@ -59,7 +59,7 @@ export const runSchedule = async (options: ScheduleOptions): Promise<Outcome> =>
   const topology = options.shape?.(drawn) ?? drawn
   const faults = createFaultPlan(topology.chances, random.fork('faults'))
   const broken: Violation[] = []
-  const at: { safety?: Safety; tripwires?: Tripwires; world?: World } = {}
+  const at: { safety?: Safety; tripwires?: Tripwires; world?: World; fleet?: Fleet } = {}
   const known = new Map<string, number>()
   const tolerate = ({ promise, message }: Violation): boolean => {
     const reason = options.strict === true ? undefined : reasonKnown(promise, message)
@@ -94,6 +94,7 @@ export const runSchedule = async (options: ScheduleOptions): Promise<Outcome> =>
       plants: options.plants ?? {},
       onBroken: (who, error) => void broken.push(brokenBy(who, error)),
     })
+    at.fleet = fleet
     acts = await live(world, fleet)
     await comeToRest(world, fleet, { oracle: at.safety, tolerate })
   } catch (error) {
@@ -101,6 +102,8 @@ export const runSchedule = async (options: ScheduleOptions): Promise<Outcome> =>
     // What comes after a broken promise of safety is its consequence, so an open finding ends it here.
     if (!tolerate(error)) violation = error
   } finally {
+    at.fleet?.endAll()
+    await turn()
     at.tripwires.remove()
     process.off('unhandledRejection', unhandled)
   }

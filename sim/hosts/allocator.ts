@@ -4,7 +4,7 @@ import { consumer, createAllocator } from '../../services/allocator/handle.ts'
 import { readService } from '../../services/allocator/observations.ts'
 import { openProjection } from '../../services/allocator/projection.ts'
 import { joinBackbone } from './backbone.ts'
-import { never, silentTrace, type Machine } from './machine.ts'
+import { silentTrace, type Machine } from './machine.ts'
 
 /** What `services/allocator/main.ts` wires. */
 export const hostAllocator = async (machine: Machine): Promise<void> => {
@@ -29,7 +29,7 @@ export const hostAllocator = async (machine: Machine): Promise<void> => {
       filter: 'weir.obs.*.*.service.*',
       durable: `${consumer}-services`,
       from: 'last-of-each',
-      signal: never,
+      signal: machine.signal,
       handle: async (messages) => {
         const seen = messages.flatMap((message) => readService(message, logger))
         await reconciler.observe(

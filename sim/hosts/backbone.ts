@@ -12,7 +12,7 @@ import {
   type RecordedEvent,
 } from '@weir/contract'
 import { createRelay, type EventLog, type Reconciler, type Relay, type Store } from '@weir/eventlog'
-import { never, type Machine } from './machine.ts'
+import type { Machine } from './machine.ts'
 
 export interface JoinedBackbone {
   /** Whatever is appended through it is told to everybody at once. */
@@ -34,17 +34,17 @@ export const joinBackbone = (machine: Machine, service: string): JoinedBackbone 
     pollMs: pace.relayPollMs,
     leaseMs: pace.relayLeaseMs,
   })
-  bus.onHint('weir.hint.*', (body) => wake(relay, body), never)
-  relay.run(never).catch(onBroken)
+  bus.onHint('weir.hint.*', (body) => wake(relay, body), machine.signal)
+  relay.run(machine.signal).catch(onBroken)
   return {
     store: { ...store, log: telling(store.log, machine, relay) },
     feed: (reconciler, durable) => {
       const [filter] = streams.evt.subjects
       const handle = (messages: readonly IncomingMessage[]): Promise<void> =>
         reconciler.deliver(messages.flatMap(decoded))
-      const consuming = { durable, filter, from: 'new', handle, signal: never } as const
+      const consuming = { durable, filter, from: 'new', handle, signal: machine.signal } as const
       bus.consume({ stream: streams.evt.name, ...consuming }).catch(onBroken)
-      reconciler.run(never).catch(onBroken)
+      reconciler.run(machine.signal).catch(onBroken)
     },
   }
 }

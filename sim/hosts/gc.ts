@@ -1,7 +1,7 @@
 import { createLogFollower } from '@weir/drivers'
 import { collectorName, createCollector } from '../../services/gc/handle.ts'
 import { joinBackbone } from './backbone.ts'
-import { never, type Machine } from './machine.ts'
+import type { Machine } from './machine.ts'
 
 /** What `services/gc/main.ts` wires: one collector for all providers, as the log approves. */
 export const hostGc = (machine: Machine): void => {
@@ -26,5 +26,5 @@ export const hostGc = (machine: Machine): void => {
       breakerShare: 0.3,
     },
   })
-  collector.run(never).catch(machine.onBroken)
+  collector.run(machine.signal).catch(machine.onBroken)
 }

@@ -12,6 +12,8 @@ export interface Machine {
   readonly store: Store
   readonly bus: Bus
   readonly clock: Clock
+  /** Aborts when the whole schedule is over, and not when the process dies: a crash tells nobody. */
+  readonly signal: AbortSignal
   readonly ids: Ids
   readonly logger: Logger
   readonly installation: InstallationId
@@ -59,5 +61,3 @@ export const silentTrace = {
   ): Promise<T> => work({ traceparent: '', set: () => undefined }),
   current: () => undefined,
 }
-
-export const never = new AbortController().signal

@@ -3,7 +3,7 @@ import { createReconciler } from '@weir/eventlog'
 import { consumer, createProvisioner } from '../../services/provisioner/handle.ts'
 import { readObservations } from '../../services/provisioner/observations.ts'
 import { joinBackbone } from './backbone.ts'
-import { never, silentTrace, type Machine } from './machine.ts'
+import { silentTrace, type Machine } from './machine.ts'
 
 /** What `services/provisioner/main.ts` wires. */
 export const hostProvisioner = (machine: Machine): void => {
@@ -23,11 +23,14 @@ export const hostProvisioner = (machine: Machine): void => {
   const common = { consumer, store, clock, ids, logger, keysOf, reconcile }
   const reconciler = createReconciler({ ...common, passMs: pace.passMs })
   for (const driver of drivers.values()) {
-    driver.onChange((change) => void provisioner.changed(change).catch(machine.onBroken), never)
+    driver.onChange(
+      (change) => void provisioner.changed(change).catch(machine.onBroken),
+      machine.signal,
+    )
   }
   bus.onRebuilt(
     () => void provisioner.tellAgain().then(() => reconciler.wake(), machine.onBroken),
-    never,
+    machine.signal,
   )
   feed(reconciler, consumer)
   for (const kind of ['nodes', 'endpoints'] as const) {
@@ -37,7 +40,7 @@ export const hostProvisioner = (machine: Machine): void => {
         filter: `weir.obs.*.*.${kind}.*`,
         durable: `${consumer}-${kind}`,
         from: 'last-of-each',
-        signal: never,
+        signal: machine.signal,
         handle: (messages) =>
           reconciler.observe(readObservations(messages, keysOfObservation, logger)),
       })

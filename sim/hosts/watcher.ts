@@ -2,7 +2,7 @@ import { createReconciler } from '@weir/eventlog'
 import { publicOnly } from '@weir/kube'
 import { consumer, createWatcher } from '../../services/watcher/handle.ts'
 import { joinBackbone } from './backbone.ts'
-import { never, silentTrace, type Machine } from './machine.ts'
+import { silentTrace, type Machine } from './machine.ts'
 
 /** What `services/watcher/main.ts` wires. */
 export const hostWatcher = (machine: Machine): void => {
@@ -30,5 +30,5 @@ export const hostWatcher = (machine: Machine): void => {
   const { keysOf, reconcile } = watcher
   const common = { consumer, store, clock, ids, logger, keysOf, reconcile }
   feed(createReconciler({ ...common, passMs: pace.passMs }), consumer)
-  watcher.run(never).catch(machine.onBroken)
+  watcher.run(machine.signal).catch(machine.onBroken)
 }

@@ -17,8 +17,6 @@ const deleting = ({ ref }: CloudThing, tenant: string): Step => {
   return { title: `delete ${ref}`, tenant, call }
 }
 
-const epochOf = ({ marks }: CloudThing): number => marks?.epoch ?? 0
-
 const stepsOf = (steps: readonly Step[]): Plan => ({ status: 'steps', steps })
 
 const isRemoval = (order: Order): order is Extract<Order, { order: 'remove' }> =>
@@ -107,22 +105,6 @@ export const driverBugs: readonly PlantedBug[] = [
           const there = seenBy(seen).find(({ marks }) => marks?.epoch === order.desired.marks.epoch)
           const had = there?.desired?.targets.length ?? 0
           return had > 0 && had !== order.desired.targets.length ? stepsOf([]) : plan
-        },
-      })),
-    },
-  },
-  {
-    name: 'gc deletes whatever has the key',
-    does: 'a release deletes the newest thing of the key, not the one it was asked for',
-    within: 80,
-    plants: {
-      driver: inDriver(['gc'], (driver) => ({
-        release: async (item) => {
-          const seen = seenBy(await driver.observe(item.marks))
-          const newest = seen.toSorted((a, b) => epochOf(b) - epochOf(a))[0]
-          return newest === undefined
-            ? { status: 'done' }
-            : driver.execute(deleting(newest, item.marks.tenant))
         },
       })),
     },

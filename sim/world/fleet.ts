@@ -27,6 +27,8 @@ export interface Fleet {
   crash(actor: Actor, backInMs: number): void
   /** Leaves one process of each service, by chance, starts those anew that are down, and ends the rest. */
   core(): void
+  /** Ends every process; what they listened to would keep all of this world in memory. */
+  endAll(): void
   alive(): readonly Actor[]
 }
 
@@ -48,6 +50,7 @@ export const createFleet = (ports: FleetPorts): Fleet => {
   const { world, onBroken } = ports
   const { scheduler, topology } = world
   const random = world.random.fork('fleet')
+  const over = new AbortController()
   const seats: Seat[] = serviceNames.flatMap((service) =>
     Array.from({ length: topology.instances[service] }, (_, index) => ({
       service,
@@ -69,7 +72,7 @@ export const createFleet = (ports: FleetPorts): Fleet => {
     })
   }
   const begin = async ({ service }: Seat, actor: Actor): Promise<void> => {
-    const machine = machineOf(ports, service, actor)
+    const machine = machineOf(ports, service, actor, over.signal)
     await hosts[service]({ ...machine, onBroken: (error) => onBroken(actor.name, error) })
   }
   const startLater = (seat: Seat, ms: number): void =>
@@ -96,6 +99,10 @@ export const createFleet = (ports: FleetPorts): Fleet => {
       actor.kill()
       if (seat !== undefined) startLater(seat, backInMs)
     },
+    endAll: () => {
+      over.abort()
+      for (const { actor } of seats) actor?.kill()
+    },
     core: () => {
       for (const service of serviceNames) {
         const own = seats.filter((seat) => seat.service === service)
@@ -115,6 +122,7 @@ const machineOf = (
   { world, plants }: FleetPorts,
   service: ServiceName,
   actor: Actor,
+  signal: AbortSignal,
 ): Omit<Machine, 'onBroken'> => {
   const { faults, ledger, clusters, clouds, topology } = world
   const at = { service, actor }
@@ -131,6 +139,7 @@ const machineOf = (
     store,
     bus: plants.bus?.(handle, at) ?? handle,
     clock: actor.clock,
+    signal,
     ids: actor.ids,
     logger: silentLogger,
     installation,
