@@ -14,6 +14,8 @@ interface Entry {
   readonly at: number
   readonly action: string
   readonly params: Readonly<Record<string, unknown>>
+  /** AWS could not set the load balancer up that this is about. */
+  readonly failed?: boolean
 }
 
 interface Report {
@@ -38,7 +40,6 @@ export const startAws = async (
   const { endpoint, account, region, vpcId, subnetIds } = rig.line
   const journal: Entry[] = []
   const owners = new Map<string, Owner | null>()
-  const failed = new Set<string>()
 
   const admin = async (orders: object): Promise<Report> => {
     const body = JSON.stringify({ journalFrom: journal.length, ...orders })
@@ -55,7 +56,6 @@ export const startAws = async (
         ownerOf((name) => tags[`weir:${name}`]),
       )
     }
-    for (const arn of await failedNow()) failed.add(arn)
     return report
   }
   const call = async (
@@ -67,12 +67,6 @@ export const startAws = async (
     const response = await fetch(endpoint, { method: 'POST', body, headers: { authorization } })
     if (!response.ok) throw new Error(`${action}: ${await response.text()}`)
     return response.text()
-  }
-  /** Balancers that AWS could not set up, as it says itself. */
-  const failedNow = async (): Promise<string[]> => {
-    const balancers = (await call('DescribeLoadBalancers', {})).split('<LoadBalancerArn>').slice(1)
-    const given = balancers.filter((xml) => xml.includes('<Code>failed</Code>'))
-    return given.map((xml) => xml.slice(0, xml.indexOf('<')))
   }
   const portsOf = async (LoadBalancerArn: string): Promise<number[]> => {
     // It may have gone since it was listed.
@@ -115,7 +109,7 @@ export const startAws = async (
     },
     changes: async () => {
       await look()
-      return changesOf(journal, owners, failed)
+      return changesOf(journal, owners)
     },
     faults: {
       'aws throttles': disturb({ throttle: { read: slow, write: slow } }, { throttle: null }),
@@ -173,11 +167,10 @@ const kinds: Readonly<Record<string, string>> = {
 const changesOf = (
   journal: readonly Entry[],
   owners: ReadonlyMap<string, Owner | null>,
-  failed: ReadonlySet<string>,
 ): Change[] => {
   /** Owners by name, from the calls that created; a name holds the marks, so it never changes hands. */
   const byName = new Map<string, Owner | null>()
-  return journal.flatMap(({ at, action, params }): Change[] => {
+  return journal.flatMap(({ at, action, params, failed = false }): Change[] => {
     const [, verb = '', noun = ''] = /^(Create|Delete|Allocate|Release)(\w+)$/.exec(action) ?? []
     const kind = kinds[noun]
     if (kind === undefined) return []
@@ -191,7 +184,7 @@ const changesOf = (
       return [{ at, effect, kind, ref: name, owner, whole }]
     }
     const owner = byName.get(name) ?? owners.get(ref) ?? null
-    return [{ at, effect, kind, ref, owner, whole, failed: failed.has(ref) }]
+    return [{ at, effect, kind, ref, owner, whole, failed }]
   })
 }
 
