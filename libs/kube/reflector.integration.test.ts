@@ -157,6 +157,21 @@ describe('a reflector', () => {
     expect(counts).toContain('relist history-lost')
   })
 
+  test('pauses before it lists again where every list is too old at once', async () => {
+    const slept: number[] = []
+    const sleep: typeof systemClock.sleep = (ms, signal) => {
+      slept.push(ms)
+      return systemClock.sleep(ms, signal)
+    }
+    cluster.faults.failNext({ path: /watch=true/, count: 10_000 }, { status: 410 })
+    const timing = { confirmMs: 1, inactivityMs: 400, backoff: { minMs: 11, maxMs: 19 } }
+    const { counts } = reflect({ clock: { ...systemClock, sleep }, timing })
+    const lost = () => counts.filter((line) => line === 'relist history-lost')
+    await until(() => expect(lost().length).toBeGreaterThan(4))
+    cluster.faults.clear()
+    expect(slept.filter((ms) => ms > 1 && ms < 20).length).toBeGreaterThan(2)
+  })
+
   test.each(['without-items', 'empty', 'partial', 'truncated'] as const)(
     'believes no absence from a list that lies once: %s',
     async (lie) => {

@@ -128,8 +128,11 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
     return line.resourceVersion
   }
 
-  /** Watches from `version` until the history is lost; every other end is taken up again. */
-  const follow = async (version: string, signal: AbortSignal): Promise<void> => {
+  /**
+   * Watches from `version` until the history is lost; every other end is taken up again.
+   * True when anything was told meanwhile.
+   */
+  const follow = async (version: string, signal: AbortSignal): Promise<boolean> => {
     let at = version
     for (let failures = 0; !signal.aborted;) {
       const lines = watchOnce({
@@ -145,7 +148,7 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
       const before = at
       const end = await pump(lines, async (line) => (at = await onLine(line)))
       if (end.error instanceof HandlerFailure) throw end.error
-      if (signal.aborted || isHistoryLost(end.error)) return
+      if (signal.aborted || isHistoryLost(end.error)) return at !== version
       // A watch that told of anything was healthy, and an orderly end needs no wait at all.
       failures = at === before && end.error !== undefined ? failures + 1 : 0
       const why = end.error === undefined ? 'ended' : reasonOf(end.error)
@@ -155,6 +158,7 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
         await clock.sleep(waitMs(end.error, failures + 1), signal)
       }
     }
+    return at !== version
   }
 
   const waitMs = (error: unknown, attempt: number): number => {
@@ -167,13 +171,16 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
     synced: () => isSynced,
     run: async (signal) => {
       let why = 'start'
+      let lostAtOnce = 0
       for (let failures = 0; !signal.aborted;) {
         metrics.relisted(why)
         try {
           const version = await relist(signal)
           failures = 0
-          await follow(version, signal)
+          lostAtOnce = (await follow(version, signal)) ? 0 : lostAtOnce + 1
           why = 'history-lost'
+          // Lists that are too old again and again would have us list without an end.
+          if (lostAtOnce > 1) await clock.sleep(waitMs(undefined, lostAtOnce - 1), signal)
         } catch (error) {
           if (error instanceof HandlerFailure) throw error.cause
           if (signal.aborted) return

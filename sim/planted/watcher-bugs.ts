@@ -1,5 +1,5 @@
 // Bugs in how a cluster is read and written.
-import { ApiError, isApiError, type KubeCall, type KubeConnection } from '@weir/kube'
+import type { KubeCall, KubeConnection } from '@weir/kube'
 import type { Service } from '../kube/object.ts'
 import type { PlantedBug } from './bug.ts'
 
@@ -55,24 +55,6 @@ const keyedByName = (connection: KubeConnection): KubeConnection => {
   }
 }
 
-/** A list that follows another within moments is the same list: the question is asked once. */
-const oneListIsEnough = (connection: KubeConnection, now: () => number): KubeConnection => {
-  const last = new Map<string, { readonly at: number; readonly answer: Promise<unknown> }>()
-  return {
-    ...connection,
-    call: (request) => {
-      const known = last.get(request.path)
-      if (request.method !== 'GET' || !request.path.includes('limit=')) {
-        return connection.call(request)
-      }
-      if (known !== undefined && now() - known.at < 3000) return known.answer
-      const answer = connection.call(request)
-      last.set(request.path, { at: now(), answer })
-      return answer
-    },
-  }
-}
-
 const isHold = ({ method, body }: KubeCall): boolean =>
   method === 'PATCH' && JSON.stringify(body).includes(`"finalizers":[`)
 
@@ -82,14 +64,6 @@ export const watcherBugs: readonly PlantedBug[] = [
     does: 'a namesake of a deleted Service is taken for it',
     within: 30,
     plants: { connection: keyedByName },
-  },
-  {
-    name: 'one list is enough',
-    does: 'what one list lacks is gone; the second look is the first one again',
-    within: 150,
-    plants: {
-      connection: (connection, { actor }) => oneListIsEnough(connection, () => actor.clock.now()),
-    },
   },
   {
     name: 'trust in the status',
@@ -118,22 +92,6 @@ export const watcherBugs: readonly PlantedBug[] = [
           const finalizers = [...(service.metadata.finalizers ?? []), hold]
           return { ...service, metadata: { ...service.metadata, finalizers } }
         },
-      }),
-    },
-  },
-  {
-    name: 'an error counts as gone',
-    does: 'a read of a Service that fails is taken for 404',
-    within: 150,
-    plants: {
-      connection: (connection) => ({
-        ...connection,
-        call: (request) =>
-          connection.call(request).catch((error: unknown) => {
-            const isService = /\/services\/[^/?]+$/.test(request.path)
-            if (!isService || request.method !== 'GET' || isApiError(error, 404)) throw error
-            throw new ApiError('taken for gone', { status: 404, reason: 'NotFound' })
-          }),
       }),
     },
   },
