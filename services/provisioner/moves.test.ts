@@ -179,6 +179,23 @@ describe('a move', () => {
     expect(ends).toHaveLength(2)
   })
 
+  test('back to a cloud that still deletes the one of before waits until that is gone', async () => {
+    const world = await served()
+    await world.say(movedTo('octavia'), granted('TCP/80'), shown(2))
+    await world.pass(10)
+    await world.say(movedTo('memory', 'octavia'), allocated(), shown(3))
+    world.clouds[0].takes(60_000)
+    await world.pass(10)
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.pass(150)
+    const story = await world.story()
+    const order = story.flatMap(({ type, data }) =>
+      type === 'ResourceIntended' || type === 'ResourceAbsent' ? [`${type} ${data.epoch}`] : [],
+    )
+    expect(order.slice(-2)).toEqual(['ResourceAbsent 2', 'ResourceIntended 4'])
+    expect(exists(world)).toEqual(['memory 3 TCP/80 a', 'octavia 4 TCP/80 a'])
+  })
+
   test('before anything was made leaves a word in the log, so that nobody makes it late', async () => {
     const world = await open()
     await world.say(requested(), movedTo('octavia'), granted())

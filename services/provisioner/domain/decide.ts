@@ -28,7 +28,9 @@ const next = (state: Living, known: Knowledge): Step => {
     case 'Absent':
       return whenCalled
     case 'Wanted':
-      return role.role === 'newest' ? decideWanted(state, known) : leaveBehind(state, role)
+      if (role.role !== 'newest') return leaveBehind(state, role)
+      // At most one of a key is at a provider: the one of before is gone first.
+      return role.kept ? whenCalled : decideWanted(state, known)
     case 'Intended':
     case 'Programmed':
       if (role.role === 'left-over') return leaveBehind(state, role)

@@ -224,7 +224,8 @@ const absent = (life: Living): Living => {
 export const roleOf = (folded: Folded, living: Living): Role => {
   const { state, formers, shown } = folded
   if (living === state || state.status === 'Nothing') {
-    return { role: 'newest', formers: formers.length }
+    const kept = formers.some(({ key, status }) => key === living.key && status === 'Removing')
+    return { role: 'newest', formers: formers.length, kept }
   }
   // Clients were told of the newest address only once the status showed it.
   const isShown = state.serves && shown !== undefined && shown.epoch >= state.epoch

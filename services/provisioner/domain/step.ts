@@ -56,8 +56,11 @@ export interface Knowledge {
 
 /** What an incarnation is to its Service. */
 export type Role =
-  /** The newest: it serves, or shall. `formers` are left of the drivers it moved from. */
-  | { readonly role: 'newest'; readonly formers: number }
+  /**
+   * The newest: it serves, or shall. `formers` are left of the drivers it moved from; `kept` while one of
+   * them, which goes, has its key: it moved back before that was absent.
+   */
+  | { readonly role: 'newest'; readonly formers: number; readonly kept: boolean }
   /** It serves until the newest does. `still` while that one shares its key and has taken its place. */
   | { readonly role: 'stand-in'; readonly still: boolean }
   /** Another one serves; the event that proves it. */
