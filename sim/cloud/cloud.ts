@@ -188,11 +188,14 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     read: () => {
       const present = [...things.values()]
       if (kind === 'fleet') return present
-      const old = past.find(({ at }) => at >= now() - shape.staleMs)
-      if (old !== undefined && faults.strikes('provider eventual consistency')) return old.things
-      // What was made a moment ago, or is on its way out, is not found though it is there.
-      const shy = present.filter(({ ref, state }) => state !== 'active' || isYoung(ref))
-      if (shy.length > 0 && faults.strikes('premature 404')) {
+      const old = past.find(({ at }) => at >= now() - shape.staleMs)?.things
+      if (old !== undefined && faults.strikes('provider eventual consistency')) return old
+      // What was made a moment ago, or just began to go, is not found though it is there, for
+      // as long as reads are old: a cloud that denies for ever what it still has, nobody can read.
+      const shy = present.filter(
+        ({ ref, state }) => old?.find((was) => was.ref === ref)?.state !== state,
+      )
+      if (old !== undefined && shy.length > 0 && faults.strikes('premature 404')) {
         return present.filter((thing) => !shy.includes(thing))
       }
       return present
@@ -212,10 +215,5 @@ export const createCloud = (ports: CloudPorts): Cloud => {
       listeners.add(handle)
       return () => listeners.delete(handle)
     },
-  }
-
-  function isYoung(ref: string): boolean {
-    const first = past.find(({ things: then }) => then.some((thing) => thing.ref === ref))
-    return first === undefined || first.at > now() - shape.staleMs
   }
 }
