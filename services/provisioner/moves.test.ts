@@ -102,6 +102,29 @@ describe('a driver whose provider gives the address', () => {
   })
 })
 
+test('what a cloud still shows of before is no drift of it', async () => {
+  const world = await open()
+  world.clouds[0].takes(500)
+  world.clouds[0].lags(8000)
+  await world.say(requested(intentOf(), octavia), granted())
+  await world.pass(20)
+  for (const range of ['10.0.0.0/8', '10.0.0.0/9', '10.0.0.0/10']) {
+    await world.say(changed(intentOf({ sourceRanges: [range] as never })))
+    for (const pods of [1, 2, 3, 4]) {
+      await world.pass(2)
+      await world.seeEndpoints({ a: pods })
+    }
+    await world.pass(45)
+  }
+  expect(of(await world.story(), 'ResourceDrifted')).toEqual([])
+  for (const { marks } of world.clouds[0].memory.provider.world()) {
+    world.clouds[0].memory.provider.uproot(marks.key)
+  }
+  await world.pass(60)
+  expect(of(await world.story(), 'ResourceDrifted')).toMatchObject([{ found: 'absent' }])
+  expect(world.clouds[0].memory.provider.world()).toHaveLength(1)
+})
+
 describe('a move', () => {
   test('makes the new resource, and ends the old one only when the status shows the new', async () => {
     const world = await served()

@@ -6,6 +6,7 @@ import {
   memoryCapabilities,
   type Driver,
   type MemoryDriver,
+  type Observed,
 } from '@weir/drivers'
 import type { Clock } from '@weir/kernel'
 
@@ -14,6 +15,8 @@ export interface SampleCloud {
   readonly memory: MemoryDriver
   /** How long orders take from now on. */
   takes(ms: number): void
+  /** For so long after an order every second read shows what was there before it. */
+  lags(ms: number): void
 }
 
 export const createSampleCloud = (options: {
@@ -27,6 +30,10 @@ export const createSampleCloud = (options: {
   const memory = createMemoryDriver({ name, installation, capabilities, slow: true })
   let durationMs = 2500
   let readyAt = -Infinity
+  let lagMs = 0
+  let reads = 0
+  let latest = { status: 'absent', confirmedBy: [name] } as Observed<unknown>
+  let before = { seen: latest, until: -Infinity }
   const work = (): void => {
     if (clock.now() >= readyAt) memory.provider.settle()
   }
@@ -34,12 +41,16 @@ export const createSampleCloud = (options: {
     ...memory,
     observe: async (marks) => {
       work()
-      const seen = await memory.observe(marks)
+      reads += 1
+      latest = await memory.observe(marks)
+      const isOld = reads % 2 === 0 && clock.now() < before.until
+      const seen = isOld ? before.seen : latest
       if (seen.status !== 'present') return seen
       const ingress = [{ hostname: `${marks.key}-${marks.epoch}.cloud.example` }]
       return { ...seen, ingress }
     },
     execute: async (step) => {
+      before = { seen: latest, until: clock.now() + lagMs }
       const outcome = await memory.execute(step)
       if (outcome.status !== 'pending') return outcome
       readyAt = clock.now() + durationMs
@@ -52,5 +63,5 @@ export const createSampleCloud = (options: {
       return clock.now() < at ? { status: 'pending', lookAgainMs: 1000, token } : { status: 'done' }
     },
   }
-  return { driver, memory, takes: (ms) => (durationMs = ms) }
+  return { driver, memory, takes: (ms) => (durationMs = ms), lags: (ms) => (lagMs = ms) }
 }

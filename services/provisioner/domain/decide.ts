@@ -12,7 +12,14 @@
 //   Removing           remove, read, record its absence; of the newest after all others
 import { event, type DomainEvent } from '@weir/contract'
 import { assertNever } from '@weir/kernel'
-import { awaitOperation, changeOf, decideServing, decideWanted, waitFor } from './serve.ts'
+import {
+  awaitOperation,
+  changeOf,
+  decideServing,
+  decideWanted,
+  lagLeftMs,
+  waitFor,
+} from './serve.ts'
 import type { Life, Living } from './state.ts'
 import { lookAgainMs, record, soon, whenCalled, type Knowledge, type Step } from './step.ts'
 
@@ -82,9 +89,8 @@ const decideRemoving = (state: Extract<Living, { status: 'Removing' }>, known: K
     return soon(answer.status === 'pending' ? answer.lookAgainMs : lookAgainMs)
   }
   // A cloud may show for a while what it had before: absence is read twice, as far apart as that.
-  const { since, lagMs } = known.absence
-  const leftMs =
-    lagMs === 0 ? 0 : Math.max(Date.parse(state.since), since ?? known.now) + lagMs - known.now
+  const { since } = known.absence
+  const leftMs = lagLeftMs(Math.max(Date.parse(state.since), since ?? known.now), known)
   if (leftMs > 0) return soon(leftMs)
   // The absence of the newest ends the load balancer's life, so it is told when nothing else is left.
   if (role.role === 'newest' && role.formers > 0 && state.released) return whenCalled

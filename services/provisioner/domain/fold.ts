@@ -143,7 +143,7 @@ const after = (life: Living, event: RecordedEvent): Living => {
       return { ...life, operation: { token, what, since: event.recordedtime } }
     }
     case 'ResourceProgrammed':
-      return programmed(life, event.data)
+      return programmed(life, event)
     case 'TargetsChanged':
       return targetsChanged(life, event.data, event)
     case 'ResourceRefused':
@@ -194,9 +194,19 @@ const removing = (life: Living, event: RecordedEvent): Living => {
   return { ...ordered(life, event), status: 'Removing', serves: false, released }
 }
 
-const programmed = (life: Living, data: EventData<'ResourceProgrammed'>): Living =>
+const programmed = (
+  life: Living,
+  { data, recordedtime }: Extract<RecordedEvent, { type: 'ResourceProgrammed' }>,
+): Living =>
   life.status === 'Intended' && data.generation === life.generation
-    ? { ...life, status: 'Programmed', serves: true, operation: null, refusedHash: null }
+    ? {
+        ...life,
+        status: 'Programmed',
+        serves: true,
+        operation: null,
+        since: recordedtime,
+        refusedHash: null,
+      }
     : life
 
 const targetsChanged = (

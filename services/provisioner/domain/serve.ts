@@ -130,6 +130,10 @@ export const waitFor = (life: Life, known: Knowledge): Step | undefined => {
   return token !== undefined && sight === null ? soon(answer.lookAgainMs) : undefined
 }
 
+/** How long a cloud may still show what it had before then, milliseconds; 0 once what it shows is so. */
+export const lagLeftMs = (then: number, { absence: { lagMs }, now }: Knowledge): number =>
+  lagMs === 0 ? 0 : Math.max(0, then + lagMs - now)
+
 export const decideServing = (state: Serving, known: Knowledge): Step => {
   const { answer, sight, marks } = known
   const { desired } = state
@@ -145,7 +149,10 @@ export const decideServing = (state: Serving, known: Knowledge): Step => {
     return state.status === 'Programmed' ? routine : record(programmed(state, sight))
   }
   const drift = state.status === 'Programmed' ? driftOf(desired, sight) : undefined
-  if (drift !== undefined) return record(...repair(state, drift, desired.generation))
+  if (drift !== undefined) {
+    const leftMs = lagLeftMs(Date.parse(state.since), known)
+    return leftMs > 0 ? soon(leftMs) : record(...repair(state, drift, desired.generation))
+  }
   const afterMs = answer.status === 'pending' ? answer.lookAgainMs : lookAgainMs
   if (state.status === 'Intended') return soon(afterMs)
   // It was confirmed, and is not ready now: told once more, and then the provider's hint is waited for.
