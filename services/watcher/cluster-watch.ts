@@ -20,6 +20,8 @@ export interface ClusterWatchPorts {
   readonly metrics: Pick<Metrics, 'stage'>
   readonly counts: (resource: string) => ReflectorMetrics
   readonly timing?: Partial<ReflectorTiming>
+  /** Rises with every call in this process. */
+  readonly nextOrder: () => number
   /** Milliseconds between two full publications, varied by a quarter. */
   readonly againMs: number
 }
@@ -41,7 +43,7 @@ export const watchCluster = async (
   desk: Desk,
   fence: number,
 ): Promise<ClusterWatch> => {
-  const { store, bus, clock, ids, logger: log, trace, metrics } = ports
+  const { store, bus, clock, ids, logger: log, trace, metrics, nextOrder } = ports
   const { tenant, cluster } = desk.known
   const logger = log.child({ tenant, cluster: cluster.id })
   const over = new AbortController()
@@ -50,7 +52,7 @@ export const watchCluster = async (
   const remembered = new Map<ServiceUid, (typeof before)[number]>(
     before.filter(({ phase }) => phase !== 'gone').map((seen) => [seen.serviceUid, seen]),
   )
-  const publisher = createPublisher({ bus, clock, ids, logger, epoch: fence })
+  const publisher = createPublisher({ bus, clock, ids, logger, epoch: fence, nextOrder })
   const endpoints = createEndpointWatch({ desk, publisher, clock, signal })
   const nodes = createNodeWatch({ known: desk.known, publisher, clock, signal })
   const services = createServiceWatch({

@@ -56,6 +56,8 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
   const desks = createDesks({ ...ports, registry, concurrency: ports.concurrency ?? 32 })
   const reconcile = createReconcile({ ...ports, desks, registry })
   const watches = new Map<string, ClusterWatch>()
+  let order = 0
+  const nextOrder = (): number => (order += 1)
 
   const watch = async (known: KnownCluster, fence: number, signal: AbortSignal): Promise<void> => {
     const { tenant, cluster } = known
@@ -63,7 +65,7 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     await desks.close(tenant, cluster.id)
     const desk = await desks.at(tenant, cluster.id)
     if (desk === undefined) return
-    const watching = await watchCluster({ againMs: 60_000, ...ports }, desk, fence)
+    const watching = await watchCluster({ againMs: 60_000, ...ports, nextOrder }, desk, fence)
     const name = clusterName(tenant, cluster.id)
     watches.set(name, watching)
     logger.info({ tenant, cluster: cluster.id, fence }, 'watching a cluster')

@@ -39,6 +39,11 @@ export interface PublisherPorts {
   readonly logger: Logger
   /** The lease's fence: a watcher that lost its cluster is ignored by it. */
   readonly epoch: number
+  /**
+   * Rises with every call in this process. A cluster may be taken up again under the same fence, by the same
+   * process, whose clock may have been set back meanwhile.
+   */
+  readonly nextOrder: () => number
 }
 
 interface Waiting {
@@ -49,11 +54,9 @@ interface Waiting {
 const batchSize = 256
 
 export const createPublisher = (ports: PublisherPorts): Publisher => {
-  const { bus, clock, ids, logger, epoch } = ports
+  const { bus, clock, ids, logger, epoch, nextOrder } = ports
   const last = new Map<string, { readonly hash: string; readonly seen: Observation }>()
   const waiting = new Map<string, Waiting>()
-  // A cluster may be taken up again under the same fence, so the order goes on from the time.
-  let order = Math.floor(clock.now()) * 1000
   let isOver = false
   let wake: () => void = () => undefined
 
@@ -96,8 +99,8 @@ export const createPublisher = (ports: PublisherPorts): Publisher => {
       const hash = hashOf(observationFacts(facts))
       const queued = waiting.get(subject)
       if (last.get(subject)?.hash === hash) return queued?.done.promise
-      order += 1
-      const seen = { ...facts, order, seenAt: new Date(clock.now()).toISOString() }
+      const seenAt = new Date(clock.now()).toISOString()
+      const seen = { ...facts, order: nextOrder(), seenAt }
       last.set(subject, { hash, seen })
       return enqueue(seen)
     },

@@ -55,6 +55,8 @@ export const keysOf = (event: RecordedEvent): readonly string[] =>
 
 /** A Service changes under our hands so often at most before the key goes back to the queue. */
 const roundsMost = 5
+/** Whoever paused, or waited for its turn or for an API server, reads the story again. */
+const storyAgeMs = 2000
 const leftAttempts = 10
 
 /** The Service to look at, and how many times that has failed. */
@@ -85,6 +87,7 @@ export const createReconcile = (ports: ReconcilePorts) => {
   return async (item: Asked, at?: Home): Promise<{ readonly againInMs?: number }> => {
     const { tenant } = item
     const uid = serviceUid.parse(item.key)
+    const readAt = ports.clock.now()
     const events = await store.log.story(tenant, uid)
     const story = foldStory(events)
     const home = story.home ?? at ?? (await whereSeen(tenant, uid))
@@ -102,7 +105,7 @@ export const createReconcile = (ports: ReconcilePorts) => {
         'write service',
         { parent: parent?.traceparent, kind: 'consumer', attributes: { service: uid } },
         async ({ traceparent }) => {
-          const settled = await settle(work, story, traceparent)
+          const settled = await settle(work, { story, readAt }, traceparent)
           note(work, parent, settled.wrote)
           tellEvents(work, story)
           logger.debug({ tenant, service: uid, wrote: settled.wrote }, 'reconciled')
@@ -153,15 +156,22 @@ interface Settled {
 }
 
 /** Decides, writes, and decides again on what is there now if the Service moved meanwhile. */
-const settle = async (work: Work, asRead: Story, traceparent: string): Promise<Settled> => {
+const settle = async (
+  work: Work,
+  asRead: { readonly story: Story; readonly readAt: number },
+  traceparent: string,
+): Promise<Settled> => {
   const { desk, at, ports } = work
-  let story = asRead
+  let { story, readAt } = asRead
   let seen = desk.cache.get(at.uid) ?? (await desk.writer.read(at))
   let wrote = false
   for (let round = 1; round <= roundsMost; round += 1) {
     const leavingIsKnown = await isLeavingKnown(work, story, seen)
     // A life may have begun meanwhile: that there is none is told by a story that was read after.
-    if (leavingIsKnown) story = foldStory(await ports.store.log.story(work.tenant, at.uid))
+    if (leavingIsKnown || Math.abs(ports.clock.now() - readAt) > storyAgeMs) {
+      readAt = ports.clock.now()
+      story = foldStory(await ports.store.log.story(work.tenant, at.uid))
+    }
     const { served } = work
     const plan = decide({ story, seen, served, leavingIsKnown, now: ports.clock.now() })
     const written = plan.write && (await write(work, plan.write, seen))
