@@ -195,6 +195,23 @@ describe('a cluster', () => {
     expect(await world.held()).toEqual({})
   })
 
+  test('that left ends the life which a process began that paused meanwhile', async () => {
+    const earlier = await open('198.51.100.0/28')
+    await sees(earlier, web)
+    const [began] = await earlier.story(web)
+    if (began?.type !== 'LoadBalancerRequested') throw new Error('no life began')
+    const world = await open('198.51.100.0/28')
+    await world.sayCluster(deregistered)
+    await sees(world, web)
+    expect(await world.told(web)).toEqual([])
+    await world.sayOf(web, event('LoadBalancerRequested', began.data))
+    await world.settle()
+    expect((await world.told(web)).slice(0, 2)).toEqual([
+      'LoadBalancerRequested',
+      'ReleaseRequested',
+    ])
+  })
+
   test('that comes back has its Services served again, though nothing about them is new', async () => {
     const world = await open('198.51.100.0/28')
     await sees(world, web)

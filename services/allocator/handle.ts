@@ -49,7 +49,16 @@ const skewMs = 1000
 /** Decisions made anew before a key goes back to the queue: each loss means that somebody else won. */
 const decisionsMax = 8
 
-const concerns: readonly string[] = ['FinalizerAdded', 'FinalizerRemoved', 'ResourceAbsent']
+const concerns: readonly string[] = [
+  'FinalizerAdded',
+  'FinalizerRemoved',
+  'ResourceAbsent',
+  // Our own are looked at once more: a process that paused may have decided on a cluster as it was,
+  // when whoever looked meanwhile found nothing to end.
+  'LoadBalancerRequested',
+  'LoadBalancerChanged',
+  'DriverChanged',
+]
 /** Refusals that addresses let go elsewhere would end. */
 const scarcities: readonly string[] = ['PoolExhausted', 'AddressTaken']
 

@@ -207,7 +207,8 @@ export const createWorld = async (options: WorldOptions = {}) => {
     })
   }
   const sayOf = (service: ServiceUid, said: DomainEvent): Promise<void> => {
-    const category = said.type.startsWith('Resource') ? 'resource' : 'status'
+    const own = said.type === 'LoadBalancerRequested' ? 'lb' : 'status'
+    const category = said.type.startsWith('Resource') ? 'resource' : own
     const key = 'key' in said.data ? said.data.key : service
     const name = category === 'resource' ? key : service
     return say(streamOf(category, name), said, { tenant: acme, story: service })
