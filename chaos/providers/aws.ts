@@ -144,7 +144,7 @@ export const startAws = async (
   }
 }
 
-/** The instance that a node is, by the node's number; `prepareNodes` writes it into the Node. */
+/** The instance that a node is, by the node's name; `nameInstances` writes it into the Node. */
 export const instanceOf = (node: string): string => `i-0c4a05000000000${node.slice(-1)}`
 
 const tagsOf = ({ installation, service, key, epoch }: Owner) => ({

@@ -27,6 +27,17 @@ const born = async (world: World): Promise<World> => {
 const targets = (world: World) =>
   world.driver.provider.world()[0]?.targets.map(({ node, ip, weight }) => `${node} ${ip} ${weight}`)
 
+/** A Service that is released, at a provider which takes its time to remove what it had. */
+const releasing = async (): Promise<World> => {
+  const world = createWorld({ driver: { slow: true } })
+  await world.say(connected, requested(), allocated())
+  await world.settle()
+  world.driver.provider.settle()
+  await world.say(releaseRequested)
+  await world.settle()
+  return world
+}
+
 describe('one life', () => {
   test('is intended before it is made, and programmed after it was read back', async () => {
     const world = await born(createWorld())
@@ -89,12 +100,7 @@ describe('a slow provider', () => {
   })
 
   test('keeps a delete pending until the absence is read', async () => {
-    const world = createWorld({ driver: { slow: true } })
-    await world.say(connected, requested(), allocated())
-    await world.settle()
-    world.driver.provider.settle()
-    await world.say(releaseRequested)
-    await world.settle()
+    const world = await releasing()
     expect((await world.told()).at(-1)).toBe('ResourceDeleteIntended')
     world.driver.provider.settle()
     await world.settle()
@@ -103,12 +109,7 @@ describe('a slow provider', () => {
 })
 
 test('a release stays one when gc, too, orders the removal of what takes its time to go', async () => {
-  const world = createWorld({ driver: { slow: true } })
-  await world.say(connected, requested(), allocated())
-  await world.settle()
-  world.driver.provider.settle()
-  await world.say(releaseRequested)
-  await world.settle()
+  const world = await releasing()
   const story = await world.story()
   const ordered = story.at(-1)
   if (ordered?.type !== 'ResourceDeleteIntended') throw new Error('no delete was intended')

@@ -52,14 +52,13 @@ const listSecurityGroups = async (
 ): Promise<readonly SecurityGroup[]> =>
   readAll(async (next) => {
     const page = await read(reader, 'list security groups', ({ ec2 }) =>
-      ec2.describeSecurityGroups({
-        Filters,
-        MaxResults: 500,
-        ...(next === undefined ? {} : { NextToken: next }),
-      }),
+      ec2.describeSecurityGroups({ Filters, ...pageAt(next) }),
     )
     return { items: page.SecurityGroups ?? [], next: page.NextToken }
   })
+
+const pageAt = (next: string | undefined): { MaxResults: number; NextToken?: string } =>
+  next === undefined ? { MaxResults: 500 } : { MaxResults: 500, NextToken: next }
 
 const rulesOf = ({ IpPermissions = [] }: SecurityGroup): readonly Rule[] =>
   IpPermissions.flatMap(({ IpProtocol = '-1', FromPort = -1, ToPort = -1, IpRanges, Ipv6Ranges }) =>
@@ -100,11 +99,7 @@ export const readInstanceAddresses = async (
   ]
   const reservations = await readAll(async (next) => {
     const page = await read(reader, 'list instances', ({ ec2 }) =>
-      ec2.describeInstances({
-        Filters,
-        MaxResults: 500,
-        ...(next === undefined ? {} : { NextToken: next }),
-      }),
+      ec2.describeInstances({ Filters, ...pageAt(next) }),
     )
     return { items: page.Reservations ?? [], next: page.NextToken }
   })
