@@ -24,23 +24,6 @@ const isRemoval = (order: Order): order is Extract<Order, { order: 'remove' }> =
 
 export const driverBugs: readonly PlantedBug[] = [
   {
-    name: 'remove ignores the epoch',
-    does: 'an order to remove one incarnation removes whatever has the key',
-    within: 150,
-    plants: {
-      driver: inDriver(['provisioner', 'gc'], (driver) => ({
-        plan: (order, seen) =>
-          isRemoval(order)
-            ? stepsOf(
-                seenBy(seen)
-                  .filter(({ state }) => state !== 'deleting')
-                  .map((thing) => deleting(thing, order.marks.tenant)),
-              )
-            : driver.plan(order, seen),
-      })),
-    },
-  },
-  {
     name: 'names by chance',
     does: 'a create that is made again makes a second load balancer',
     within: 40,

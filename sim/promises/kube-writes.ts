@@ -13,6 +13,9 @@ export const checkKubeWrite = (world: World, oracle: Oracle, write: KubeWrite): 
   if (holdsOurs(before) && !holdsOurs(after)) checkLetGo(world, oracle, write)
 }
 
+/** Nobody reads the log and writes to an API server in one act: a write on its way may be so much behind. */
+const inFlightMs = 10_000
+
 /** P5: the address shown is this Service's own, and a provider confirmed it. */
 const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void => {
   const { by, after, patch } = write
@@ -24,11 +27,12 @@ const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void 
     if (ip !== undefined && !isOwn(world, uid, ip)) {
       throw new Violation('P5', `${what}, which it does not hold`)
     }
-    const confirmed = [...(story?.resources.values() ?? [])].some(
-      ({ programmed }) =>
-        programmed?.ingress.some((each) => ('ip' in each ? each.ip : each.hostname) === shown) ===
-        true,
-    )
+    const recent = ({ at }: { readonly at: number }): boolean =>
+      at > world.scheduler.now() - inFlightMs
+    const confirmed = [...(story?.resources.values() ?? [])]
+      .flatMap(({ programmed, outdated }) => [programmed, ...outdated.filter(recent)])
+      .flatMap((each) => each?.ingress ?? [])
+      .some((each) => ('ip' in each ? each.ip : each.hostname) === shown)
     if (!confirmed) throw new Violation('P5', `${what}, which no provider confirmed`)
   }
 }

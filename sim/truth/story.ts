@@ -29,6 +29,8 @@ export interface LogResource {
   readonly deleteIntended: Set<number>
   readonly absent: Set<number>
   programmed: { readonly epoch: number; readonly ingress: readonly Ingress[] } | undefined
+  /** What was confirmed before, and when something else took its place, in milliseconds. */
+  readonly outdated: { readonly ingress: readonly Ingress[]; readonly at: number }[]
 }
 
 export interface LogStories {
@@ -100,6 +102,10 @@ const takeResource = (story: LogStory, event: RecordedEvent): void => {
       return
     }
     case 'ResourceProgrammed':
+      if (resource.programmed !== undefined) {
+        const { ingress } = resource.programmed
+        resource.outdated.push({ ingress, at: Date.parse(event.recordedtime) })
+      }
       resource.programmed = event.data
       return
     case 'ResourceDeleteIntended':
@@ -131,6 +137,7 @@ const resourceOf = (story: LogStory, key: string): LogResource => {
     deleteIntended: new Set(),
     absent: new Set(),
     programmed: undefined,
+    outdated: [],
   }
   story.resources.set(key, fresh)
   return fresh
