@@ -309,6 +309,14 @@ test('reads lag behind writes by as much as they are told to', async () => {
   expect(await count()).toBe(1)
 })
 
+test('a delete of what is gone is accepted, and is no change', async () => {
+  const LoadBalancerArn = await balancer()
+  await aws.elb.deleteLoadBalancer({ LoadBalancerArn })
+  expect(await codeOf(aws.elb.deleteLoadBalancer({ LoadBalancerArn }))).toBe('accepted')
+  const deletes = rig.fake.journal.filter(({ action }) => action === 'DeleteLoadBalancer')
+  expect(deletes).toHaveLength(1)
+})
+
 test('a role is taken on before the first call', async () => {
   const roleArn = 'arn:aws:iam::123456789012:role/weir'
   const credentials = { ...credentialsOf('AKIAHAND'), roleArn }

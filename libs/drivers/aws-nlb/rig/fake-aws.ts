@@ -140,7 +140,10 @@ export const createFakeAws = (clock: Pick<Clock, 'now'>): FakeAws => {
     const arn = params['LoadBalancerArn']
     const balancer = typeof arn === 'string' ? state.balancers.get(arn) : undefined
     const failed = balancer !== undefined && balancerState(balancer, now()) === 'failed'
+    const before = sizeOf(state)
     const answer = run(sceneOf(state), params)
+    // AWS answers a delete of what is gone as it did the first time.
+    if (action.startsWith('Delete') && sizeOf(state) === before) return answer
     journal.push({ at: now(), service, action, params, ...(failed ? { failed } : {}) })
     return answer
   }
@@ -203,3 +206,6 @@ const throttled = (service: Service): AwsRefusal =>
   service === 'ec2'
     ? new AwsRefusal('RequestLimitExceeded', 'Request limit exceeded.', 503)
     : new AwsRefusal('Throttling', 'Rate exceeded')
+
+const sizeOf = ({ balancers, listeners, groups, securityGroups }: State): number =>
+  balancers.size + listeners.size + groups.size + securityGroups.size
