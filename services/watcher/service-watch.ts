@@ -142,6 +142,9 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
     if (seen.wanted && !seen.deleting) return handlePresent(seen)
     if (!seen.held && !inCare.has(uid)) return desk.cache.drop(uid)
     ports.onCare(seen)
+    // Should it come back, its status was emptied meanwhile and wants a look, whatever was written before.
+    last.delete(uid)
+    desk.wrote.delete(uid)
     await publish(seen, seen.deleting ? 'deleting' : 'unwanted')
     if (!seen.held) inCare.delete(uid)
   }

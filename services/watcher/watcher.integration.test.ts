@@ -1,7 +1,7 @@
 import { event } from '@weir/contract'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { eventually } from '@weir/testing'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   absent,
   allocate,
@@ -221,6 +221,26 @@ describe('a Service that goes', () => {
       ]),
     )
     expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
+  })
+
+  test('and is wanted again before anybody released it shows what was made meanwhile', async () => {
+    await rig.connect()
+    await rig.watch()
+    const uid = await createService(rig.kube, 'web')
+    await until(() => expect(rig.phases(uid)).toContain('present'))
+    const mark = vi.spyOn(rig.store.work, 'mark')
+    await patchService(rig.kube, 'web', { spec: { type: 'ClusterIP' } })
+    // The sweep has been there, and does not come back soon.
+    await until(() => expect(mark.mock.calls.flatMap(([, , keys]) => keys)).toContain(uid))
+    await allocate(rig, uid, '198.51.100.7')
+    const done = vi.spyOn(rig.store.work, 'done')
+    await program(rig, uid, '198.51.100.7')
+    await until(() => expect(done.mock.calls.map(([{ key }]) => key)).toContain(uid))
+    await patchService(rig.kube, 'web', { spec: { type: 'LoadBalancer' } })
+    await until(async () => {
+      const { status } = await getService(rig.kube, 'web')
+      expect(status.loadBalancer?.ingress).toEqual([{ ip: '198.51.100.7', ipMode: 'Proxy' }])
+    })
   })
 
   test('before anything was asked for is let go once the allocator knows that it leaves', async () => {
