@@ -63,5 +63,5 @@ const order = async (
   }
   const { outcome, seen } = await carryOut(watched, given)
   const answer = outcome.status === 'pending' && what !== undefined ? { ...outcome, what } : outcome
-  return { ...progress, answer, asked: true, sight: seen }
+  return { ...progress, answer, asked: true, acted: what !== undefined, sight: seen }
 }

@@ -105,7 +105,9 @@ const takeAsking = async (
   pass.progress.set(state.epoch, learned)
   const place = placeOf(state)
   const found = learned.sight?.status
-  if (found === 'present') from.absences.delete(place)
+  // What was asked to go was there, whatever a read says a moment later.
+  const wasThere = step.step === 'remove' && learned.acted
+  if (found === 'present' || wasThere) from.absences.delete(place)
   if (found === 'absent' && !from.absences.has(place)) from.absences.set(place, clock.now())
 }
 
@@ -205,6 +207,7 @@ const untold = (place: string): Progress => ({
   polled: null,
   answer: null,
   asked: false,
+  acted: false,
   sight: null,
 })
 const done: Answer = { status: 'done' }

@@ -25,6 +25,8 @@ export interface Progress {
   readonly polled: Answer | null
   readonly answer: Answer | null
   readonly asked: boolean
+  /** Whether the order of this pass had to call for a change. */
+  readonly acted: boolean
   readonly sight: Sight | null
 }
 

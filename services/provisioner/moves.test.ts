@@ -125,6 +125,25 @@ test('what a cloud still shows of before is no drift of it', async () => {
   expect(world.clouds[0].memory.provider.world()).toHaveLength(1)
 })
 
+test('what a cloud denies to have is not absent before it was asked to go', async () => {
+  const world = await open()
+  const [cloud] = world.clouds
+  cloud.takes(500)
+  await world.say(requested(intentOf(), octavia), granted())
+  await world.pass(10)
+  cloud.denies(8000)
+  await world.say(changed(intentOf({ sourceRanges: ['10.0.0.0/8'] as never })))
+  await world.pass(2)
+  cloud.takes(15_000)
+  await world.say(releaseRequested)
+  for (let second = 0; second < 60; second += 1) {
+    await world.pass(1)
+    const ended = of(await world.story(), 'ResourceAbsent').length
+    expect(ended === 0 || cloud.memory.provider.world().length === 0, `second ${second}`).toBe(true)
+  }
+  expect(of(await world.story(), 'ResourceAbsent')).toHaveLength(1)
+})
+
 describe('a move', () => {
   test('makes the new resource, and ends the old one only when the status shows the new', async () => {
     const world = await served()

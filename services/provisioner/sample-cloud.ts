@@ -17,6 +17,8 @@ export interface SampleCloud {
   takes(ms: number): void
   /** For so long after an order every second read shows what was there before it. */
   lags(ms: number): void
+  /** For so long after an order nothing is found, and orders bring no token. */
+  denies(ms: number): void
 }
 
 export const createSampleCloud = (options: {
@@ -31,6 +33,8 @@ export const createSampleCloud = (options: {
   let durationMs = 2500
   let readyAt = -Infinity
   let lagMs = 0
+  let denyMs = 0
+  let deniedUntil = -Infinity
   let reads = 0
   let latest = { status: 'absent', confirmedBy: [name] } as Observed<unknown>
   let before = { seen: latest, until: -Infinity }
@@ -45,6 +49,9 @@ export const createSampleCloud = (options: {
       latest = await memory.observe(marks)
       const isOld = reads % 2 === 0 && clock.now() < before.until
       const seen = isOld ? before.seen : latest
+      if (clock.now() < deniedUntil) {
+        return { status: 'absent', confirmedBy: [name], view: { there: undefined } }
+      }
       if (seen.status !== 'present') return seen
       const ingress = [{ hostname: `${marks.key}-${marks.epoch}.cloud.example` }]
       return { ...seen, ingress }
@@ -54,6 +61,8 @@ export const createSampleCloud = (options: {
       const outcome = await memory.execute(step)
       if (outcome.status !== 'pending') return outcome
       readyAt = clock.now() + durationMs
+      deniedUntil = clock.now() + denyMs
+      if (denyMs > 0) return { status: 'pending', lookAgainMs: 1000 }
       return { ...outcome, token: `${name}-${readyAt}` }
     },
     poll: async (token) => {
@@ -63,5 +72,11 @@ export const createSampleCloud = (options: {
       return clock.now() < at ? { status: 'pending', lookAgainMs: 1000, token } : { status: 'done' }
     },
   }
-  return { driver, memory, takes: (ms) => (durationMs = ms), lags: (ms) => (lagMs = ms) }
+  return {
+    driver,
+    memory,
+    takes: (ms) => (durationMs = ms),
+    lags: (ms) => (lagMs = ms),
+    denies: (ms) => (denyMs = ms),
+  }
 }
