@@ -50,7 +50,7 @@ export const openApi = async (): Promise<Api> => {
   const fleet: Api['fleet'] = {
     current: {
       edges: async () => [],
-      report: async () => ({ examined: 0, findings: [] }),
+      report: async () => ({ mode: 'apply', examined: 0, findings: [] }),
       explain: async () => undefined,
       suspects: async () => [],
     },

@@ -124,9 +124,13 @@ const checkConsumers: Check = async ({ store }) => {
   return outcomes
 }
 
+const cleanup = z.object({ mode: z.enum(['observe', 'apply']), findings: z.array(z.unknown()) })
+
 const checkGarbage: Check = async ({ fleet }) => {
-  const { findings } = z.object({ findings: z.array(z.unknown()) }).parse(await fleet.report())
-  if (findings.length === 0) return [fine('gc', 'nothing exists without a reason')]
-  const detail = `${findings.length} things exist without a reason`
-  return [{ part: 'gc', level: 'warning', detail, hint: 'weir gc report' }]
+  const { mode, findings } = cleanup.parse(await fleet.report())
+  const kept = mode === 'observe' ? '; cleanup only observes' : ''
+  if (findings.length === 0) return [fine('gc', `nothing exists without a reason${kept}`)]
+  const detail = `${findings.length} resources without a reason${kept}`
+  const hint = mode === 'observe' ? 'weir gc report, then weir gc approve' : 'weir gc report'
+  return [{ part: 'gc', level: 'warning', detail, hint }]
 }

@@ -220,12 +220,25 @@ describe('the check', () => {
       edges: async () => {
         throw new OperatingError('cannot read EDGE')
       },
-      report: async () => ({ findings: [], examined: 0 }),
+      report: async () => ({ mode: 'apply', findings: [], examined: 0 }),
       explain: async () => undefined,
       suspects: async () => [],
     }
     const found = await check()
     expect(found['edges']).toMatchObject({ level: 'failed', detail: 'cannot read EDGE' })
     expect(found['gc']?.level).toBe('ok')
+  })
+
+  test('says that cleanup only observes, and what to do about what it finds', async () => {
+    const finding = { ref: 'edge-1/weir-1' }
+    const report = async () => ({ mode: 'observe', findings: [finding], examined: 1 })
+    api.fleet.current = { ...api.fleet.current, report }
+    const { items } = (await ask('GET', '/v1/check')).json() as { items: { part: string }[] }
+    expect(items.find(({ part }) => part === 'gc')).toEqual({
+      part: 'gc',
+      level: 'warning',
+      detail: '1 resources without a reason; cleanup only observes',
+      hint: 'weir gc report, then weir gc approve',
+    })
   })
 })
