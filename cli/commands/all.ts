@@ -184,6 +184,13 @@ const addCluster = (program: Command): void => {
   ).action(async (name: string, driver: string, flags: Common) =>
     (await import('./cluster.ts')).clusterSetDriver(await client(flags), { name, driver }, flags),
   )
+  ask(
+    cluster
+      .command('approve-absence <cluster>')
+      .description('release what was made for Services that are missing all at once'),
+  ).action(async (name: string, flags: Common) =>
+    (await import('./cluster.ts')).clusterApproveAbsence(await client(flags), name),
+  )
 }
 
 const addDriver = (program: Command): void => {

@@ -61,6 +61,24 @@ export const clusterSetDriver = async (
   { name, driver }: { readonly name: string; readonly driver: string },
   flags: { readonly output: Format },
 ): Promise<void> => {
+  const only = await findCluster(client, name)
+  const changed = await client.send('PATCH', only.path, { driver }, z.unknown())
+  answer(flags.output, changed, () =>
+    ok(`cluster ${only.name}: load balancers without a class of their own move to ${driver}`),
+  )
+}
+
+/** Says that Services which are missing in a cluster are gone: what was made for them goes, too. */
+export const clusterApproveAbsence = async (client: ApiClient, name: string): Promise<void> => {
+  const only = await findCluster(client, name)
+  await client.send('POST', `${only.path}/approve-absence`, {}, z.unknown())
+  ok(`cluster ${only.name}: what is missing now is taken for gone, and released`)
+}
+
+const findCluster = async (
+  client: ApiClient,
+  name: string,
+): Promise<{ readonly name: string; readonly path: string }> => {
   const path = `/v1/tenants/${client.tenant}/clusters`
   const { items } = await client.get(path, listed)
   const found = items.filter((each) => each.id === name || each.name === name)
@@ -70,10 +88,7 @@ export const clusterSetDriver = async (
     const ids = found.map(({ id }) => id).join(', ')
     throw new CommandFailed('usage', `several clusters are called ${name}`, `say which: ${ids}`)
   }
-  const changed = await client.send('PATCH', `${path}/${only.id}`, { driver }, z.unknown())
-  answer(flags.output, changed, () =>
-    ok(`cluster ${only.name}: load balancers without a class of their own move to ${driver}`),
-  )
+  return { name: only.name, path: `${path}/${only.id}` }
 }
 
 const identityOf = async (connection: KubeConnection): Promise<string> => {

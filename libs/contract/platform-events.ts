@@ -88,6 +88,20 @@ export const platformEvents = {
   /** A cluster is served no longer and everything made for it must go. Emitted by the api. */
   ClusterDeregistered: z.object({ id: clusterId }),
 
+  /**
+   * So many of a cluster's Services are missing at once that none of them is taken for gone. Emitted by the
+   * watcher; everything of them stays until somebody approves, or they are back.
+   */
+  ServicesMissing: z.object({
+    id: clusterId,
+    missing: z.int().min(1),
+    /** Services of the cluster that weir looks after, the missing ones included. */
+    of: z.int().min(1),
+  }),
+
+  /** What is missing in a cluster is gone indeed, says somebody who may; holds for an hour. Emitted by the api. */
+  AbsenceApproved: z.object({ id: clusterId }),
+
   /** A driver can be used from now on, or with these settings. Emitted by the api, in the platform's log. */
   DriverConfigured: z.object({ driver: driverAccount }),
 

@@ -30,6 +30,11 @@ export interface ReflectorHandler<T> {
   changed(object: T): Promise<void>
   /** A watch told of the end of an object; for anything that destroys, ask the server again. */
   deleted(object: T): Promise<void>
+  /**
+   * Whether so many as are missing from two complete lists may be taken for gone; when absent, they may.
+   * Otherwise they stay known, and the next list is compared with them again.
+   */
+  mayBeGone?(uids: ReadonlySet<string>): Promise<boolean>
   /** An object that was known is missing from two complete lists. */
   missing(uid: string): Promise<void>
   /** The first complete list has been handed over. */
@@ -112,6 +117,7 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
       const again = await handOver(known, complete, handler)
       missing = new Set([...missing].filter((uid) => again.has(uid)))
     }
+    if (missing.size > 0 && !(await guard(mayBeGone(handler, missing)))) missing = new Set()
     for (const uid of missing) {
       known.forget(uid)
       await guard(handler.missing(uid))
@@ -201,13 +207,18 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
 /** The handler's own failure is the caller's business, and not the API server's. */
 class HandlerFailure extends Error {}
 
-const guard = async (work: Promise<void>): Promise<void> => {
+const guard = async <Result>(work: Promise<Result>): Promise<Result> => {
   try {
-    await work
+    return await work
   } catch (cause) {
     throw new HandlerFailure('handler', { cause })
   }
 }
+
+const mayBeGone = async <T>(
+  handler: ReflectorHandler<T>,
+  uids: ReadonlySet<string>,
+): Promise<boolean> => handler.mayBeGone === undefined || handler.mayBeGone(uids)
 
 /** Hands over what a list tells that is new; returns the UIDs that are known and not in it. */
 const handOver = async <T>(

@@ -44,6 +44,7 @@ const matrix: readonly [string, InjectOptions, Record<Who, number>][] = (
       { payload: { id: cluster, name: 'x', kubeconfig: 'none' } },
       [401, 401, 404, 403, 422, 422],
     ],
+    [`POST ${own}/clusters/${service}/approve-absence`, {}, [401, 401, 404, 403, 404, 404]],
     [`DELETE ${own}/clusters/${service}`, {}, [401, 401, 404, 403, 404, 404]],
     [
       `PATCH ${own}/clusters/${service}`,

@@ -4,6 +4,7 @@ import type { Store } from '@weir/eventlog'
 import type { Clock, Ids, Logger } from '@weir/kernel'
 import { createReflector, type ReflectorMetrics, type ReflectorTiming } from '@weir/kube'
 import type { Metrics, Trace } from '@weir/runtime'
+import { createAbsence } from './absence.ts'
 import { verifyIdentity, type Desk } from './desk.ts'
 import { createEndpointWatch, type EndpointWatch } from './endpoint-watch.ts'
 import { createNodeWatch, type NodeWatch } from './node-watch.ts'
@@ -65,6 +66,7 @@ export const watchCluster = async (
     trace,
     metrics,
     remembered,
+    absence: createAbsence({ known: desk.known, log: store.log, clock, logger }),
     onCare: (service) => endpoints.care(service),
     signal,
   })

@@ -16,7 +16,7 @@ export interface KnownCluster {
   readonly served: boolean
   /** When it was deregistered, by the log's clock, milliseconds since the epoch; while it is. */
   readonly leftAt?: number
-  /** Rises with every change of settings or credentials. */
+  /** Rises with every change of settings or credentials, and when missing Services are said to be gone. */
   readonly version: number
 }
 
@@ -79,6 +79,7 @@ const foldCluster = (
     if (type === 'ClusterConnected' || type === 'ClusterChanged') {
       known = { tenant, cluster: data.cluster, served: true, version: sequence }
     }
+    if (type === 'AbsenceApproved' && known !== undefined) known = { ...known, version: sequence }
     if (type === 'ClusterDeregistered' && known !== undefined) {
       const leftAt = Date.parse(recordedtime)
       known = { ...known, served: false, leftAt, version: sequence }

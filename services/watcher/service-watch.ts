@@ -17,6 +17,7 @@ import {
 } from '@weir/kube'
 import type { Metrics, Trace } from '@weir/runtime'
 import { shownText, verifyIdentity, type Desk } from './desk.ts'
+import type { Absence } from './absence.ts'
 import type { Publisher } from './publisher.ts'
 import { consumer } from './reconcile.ts'
 import { createRoom } from './room.ts'
@@ -33,6 +34,7 @@ export interface ServiceWatchPorts {
   readonly metrics: Pick<Metrics, 'stage'>
   /** What an earlier watcher saw, by UID: Services that may have gone while nobody looked. */
   readonly remembered: ReadonlyMap<ServiceUid, ServiceObservation>
+  readonly absence: Absence
   /** A Service came into our care, or left it. */
   readonly onCare: (service: SeenService) => void
   /** Services that wait in memory before the API server is slowed down. */
@@ -208,6 +210,10 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
       deleted: async (object) => {
         const { uid } = object.metadata
         await room.enter(() => attempt(uid, () => confirmGone(object)))
+      },
+      mayBeGone: (uids) => {
+        const ours = [...uids].filter((uid) => inCare.has(uid as ServiceUid))
+        return ports.absence.isBelieved(ours.length, inCare.size)
       },
       missing: async (text) => {
         const uid = serviceUid.parse(text)

@@ -1,10 +1,11 @@
-import { event } from '@weir/contract'
+import { clusterId, event, streamOf } from '@weir/contract'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   absent,
   allocate,
+  append,
   createService,
   deleteService,
   eventsOf,
@@ -271,6 +272,30 @@ describe('a Service that goes', () => {
       }),
     )
   })
+})
+
+test('Services that are all missing at once are kept until somebody says that they are gone', async () => {
+  await rig.connect()
+  const crash = await rig.watch()
+  const names = ['a', 'b', 'c', 'd', 'e']
+  const uids: string[] = []
+  for (const name of names) uids.push(await createService(rig.kube, name))
+  for (const uid of uids) await until(() => expect(rig.phases(uid)).toContain('present'))
+  await crash()
+  for (const name of names) {
+    await patchService(rig.kube, name, { metadata: { finalizers: null } })
+    await deleteService(rig.kube, name)
+  }
+  await rig.watch()
+  const id = await rig.kube.identity()
+  await until(async () => expect(typesOf(await rig.story(id)).at(-1)).toBe('ServicesMissing'))
+  const later = await createService(rig.kube, 'later')
+  await until(() => expect(rig.phases(later)).toContain('present'))
+  for (const uid of uids) expect(rig.phases(uid)).not.toContain('gone')
+  await append(rig.store, streamOf('cluster', clusterId.parse(id)), id, [
+    event('AbsenceApproved', { id: clusterId.parse(id) }),
+  ])
+  for (const uid of uids) await until(() => expect(rig.phases(uid).at(-1)).toBe('gone'))
 })
 
 describe('a list that lies', () => {

@@ -138,6 +138,27 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     },
   )
 
+  app.post(
+    '/tenants/:tenant/clusters/:id/approve-absence',
+    { schema: { params: at, response: { 204: z.null() } } },
+    async (request, reply) => {
+      const { tenant, id } = request.params
+      const caller = await callerFor(context, request, { change: tenant })
+      const view = await views.of(tenant)
+      if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
+      await recordAct(context, {
+        caller,
+        tenant,
+        category: 'cluster',
+        id,
+        version: view.versionOf(`cluster-${id}`),
+        event: event('AbsenceApproved', { id }),
+        requestId: request.id,
+      })
+      return reply.code(204).send(null)
+    },
+  )
+
   app.delete(
     '/tenants/:tenant/clusters/:id',
     { schema: { params: at, response: { 204: z.null() } } },
