@@ -1,4 +1,4 @@
-import { event, type DomainEvent } from '@weir/contract'
+import { event, type DomainEvent, type RecordedEvent } from '@weir/contract'
 import {
   judgeTold,
   marksOf,
@@ -114,11 +114,13 @@ const waitingFor = (outcome: Exclude<Outcome, { status: 'done' }>): Collected =>
 /** The story is read again: others may have said more while the provider was asked. */
 const recordRemoval = async (ports: CollectPorts, thing: Suspect): Promise<Collected> => {
   const { log, driver, absences } = ports
-  const told = await readTold(ports, thing)
-  if (told.condemned.get(thing.ref)?.id !== thing.condemned) return conflict
   const { tenant, service, key, condemned, ref } = thing
+  const story = await log.story(tenant, service)
+  const told = tellResource(story, key)
+  if (told.condemned.get(ref)?.id !== condemned) return conflict
   const removed = event('OrphanRemoved', { ...partOf(thing), confirmedBy: [driver.name] })
-  const absent = await endOfLife(ports, told, thing)
+  // The absence of the newest ends the life, so it is told when nothing else is left.
+  const absent = formersOwe(story, thing.epoch) ? [] : await endOfLife(ports, told, thing)
   const done = await record(log, {
     tenant,
     service,
@@ -133,6 +135,16 @@ const recordRemoval = async (ports: CollectPorts, thing: Suspect): Promise<Colle
   const { goneAt } = judgeTold(thing, told)
   const seconds = goneAt === null ? null : ((await log.now()) - goneAt) / 1000
   return { status: 'removed', seconds }
+}
+
+/** Whether an earlier incarnation was intended, at whichever driver, and not yet read as absent. */
+const formersOwe = (story: readonly RecordedEvent[], epoch: number): boolean => {
+  const open = new Set<number>()
+  for (const { type, data } of story) {
+    if (type === 'ResourceIntended' && data.epoch < epoch) open.add(data.epoch)
+    if (type === 'ResourceAbsent') open.delete(data.epoch)
+  }
+  return open.size > 0
 }
 
 /**

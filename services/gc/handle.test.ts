@@ -1,4 +1,4 @@
-import { event, type DesiredResource } from '@weir/contract'
+import { driverName, event, resourceKey, type DesiredResource } from '@weir/contract'
 import type { Driver } from '@weir/drivers'
 import { OperatingError } from '@weir/kernel'
 import { describe, expect, test } from 'vitest'
@@ -46,6 +46,19 @@ test('an orphan whose delete nobody finished goes, and the log tells each step',
   expect((await world.told()).slice(1)).toEqual(removed)
   const [ended] = cycles.filter((cycle) => cycle.removed.length > 0)
   expect(ended?.seconds).toHaveLength(1)
+})
+
+test('a life does not end while the driver that it moved from may still have something', async () => {
+  const world = await createWorld()
+  const key = resourceKey.parse(`cloud-${desired.marks.service}`)
+  const there: DesiredResource = { ...desired, marks: { ...desired.marks, key } }
+  const former = { key, epoch: 1, driver: driverName.parse('cloud'), desired: there }
+  await world.say(requested, event('ResourceIntended', { ...intended.data, ...former }))
+  await world.say(intended2, released)
+  world.driver.provider.plant(epoch2)
+  await world.scans(enough)
+  expect(world.exists()).toBe(0)
+  expect((await world.told()).slice(2)).toEqual(removed.slice(0, 3))
 })
 
 test('what the provisioner began to delete is deleted on gc’s own evidence', async () => {

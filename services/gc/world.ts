@@ -141,7 +141,8 @@ export const enough = 6
 const placeOf = (one: DomainEvent): { stream: StreamId; actor: string } => {
   if (one.type.startsWith('Cleanup')) return { stream: streamOf('cleanup', 'all'), actor: 'api' }
   if (/^(Resource|Orphan)/.test(one.type)) {
-    return { stream: streamOf('resource', key), actor: 'provisioner' }
+    const of = 'key' in one.data ? one.data.key : key
+    return { stream: streamOf('resource', of), actor: 'provisioner' }
   }
   return { stream: streamOf('lb', service), actor: 'allocator' }
 }
