@@ -36,7 +36,7 @@ export const createSampleCloud = (options: {
   let denyMs = 0
   let deniedUntil = -Infinity
   let reads = 0
-  let latest = { status: 'absent', confirmedBy: [name] } as Observed<unknown>
+  let latest = { status: 'absent', confirmedBy: [name] } as Observed
   let before = { seen: latest, until: -Infinity }
   const work = (): void => {
     if (clock.now() >= readyAt) memory.provider.settle()

@@ -233,7 +233,7 @@ describe('the check', () => {
     const finding = { ref: 'edge-1/weir-1' }
     const report = async () => ({ mode: 'observe', findings: [finding], examined: 1 })
     api.fleet.current = { ...api.fleet.current, report }
-    const { items } = (await ask('GET', '/v1/check')).json() as { items: { part: string }[] }
+    const { items } = (await ask('GET', '/v1/check')).json<{ items: { part: string }[] }>()
     expect(items.find(({ part }) => part === 'gc')).toEqual({
       part: 'gc',
       level: 'warning',
