@@ -231,12 +231,13 @@ export const createServiceWatch = (ports: ServiceWatchPorts): ServiceWatch => {
         (at) =>
           at.held && (at.deleting || !at.wanted) && now - (lookedAt.get(at.uid) ?? 0) > lookAgainMs,
       )
-      for (const { uid } of leaving) lookedAt.set(uid, now)
       for (const uid of lookedAt.keys()) if (desk.cache.get(uid) === undefined) lookedAt.delete(uid)
       const some = [...toVerify].slice(0, verifiedAtOnce)
-      for (const uid of some) toVerify.delete(uid)
       const uids = new Set([...leaving.map(({ uid }) => uid), ...toLookAt, ...some])
       if (uids.size > 0) await ports.store.work.mark(consumer, tenant, [...uids])
+      // Only now: a mark that fails is made by the next sweep.
+      for (const { uid } of leaving) lookedAt.set(uid, now)
+      for (const uid of some) toVerify.delete(uid)
       for (const uid of uids) toLookAt.delete(uid)
     },
   }

@@ -1,5 +1,6 @@
 import { clusterId, event, streamOf } from '@weir/contract'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
+import { OperatingError } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
@@ -113,6 +114,22 @@ describe('a Service that is wanted', () => {
       const { metadata, status } = await getService(rig.kube, 'web')
       expect(status.loadBalancer?.ingress).toHaveLength(1)
       expect(metadata.finalizers).toContain(cleanupFinalizer)
+    })
+  })
+
+  test('gets back what was forged while nobody watched, though the first mark is lost', async () => {
+    await rig.connect()
+    const crash = await rig.watch()
+    await served('web', '198.51.100.7')
+    await crash()
+    const forged = { status: { loadBalancer: { ingress: [{ ip: '203.0.113.66' }] } } }
+    await patchService(rig.kube, 'web', forged, '/status')
+    const mark = vi.spyOn(rig.store.work, 'mark')
+    mark.mockRejectedValueOnce(new OperatingError('the log is away'))
+    await rig.watch()
+    await until(async () => {
+      const { status } = await getService(rig.kube, 'web')
+      expect(status.loadBalancer?.ingress).toEqual([{ ip: '198.51.100.7', ipMode: 'Proxy' }])
     })
   })
 
