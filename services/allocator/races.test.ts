@@ -28,7 +28,10 @@ const expectSound = async (world: World): Promise<void> => {
   }
 }
 
-test('two allocators that choose the same address at once give it to one', async () => {
+/** Many worlds in one test: how long they take is up to the machine. */
+const patient = { timeout: 60_000 }
+
+test('two allocators that choose the same address at once give it to one', patient, async () => {
   const { below } = seeded()
   for (let round = 0; round < 20; round += 1) {
     const world = await createWorld({ allocators: 2, turns: () => below(12) })
@@ -44,27 +47,31 @@ test('two allocators that choose the same address at once give it to one', async
   }
 })
 
-test('a pool that is too small is given out to the last address by two allocators', async () => {
-  const { below } = seeded()
-  for (let round = 0; round < 10; round += 1) {
-    const world = await createWorld({ allocators: 2, turns: () => below(12) })
-    await world.sayPool(poolCreated('198.51.100.0/28', { quarantineSeconds: 0 }))
-    await world.sayCluster(connected())
-    await world.deliver(...many.map((service) => world.observation(service)))
-    await world.settle()
-    expect(Object.keys(await world.held())).toHaveLength(16)
-    for (const service of new Set(Object.values(await world.held()))) {
-      await world.see(service as (typeof many)[number], { phase: 'deleting' })
+test(
+  'a pool that is too small is given out to the last address by two allocators',
+  patient,
+  async () => {
+    const { below } = seeded()
+    for (let round = 0; round < 10; round += 1) {
+      const world = await createWorld({ allocators: 2, turns: () => below(12) })
+      await world.sayPool(poolCreated('198.51.100.0/28', { quarantineSeconds: 0 }))
+      await world.sayCluster(connected())
+      await world.deliver(...many.map((service) => world.observation(service)))
       await world.settle()
-      await world.clear(service as (typeof many)[number])
+      expect(Object.keys(await world.held())).toHaveLength(16)
+      for (const service of new Set(Object.values(await world.held()))) {
+        await world.see(service as (typeof many)[number], { phase: 'deleting' })
+        await world.settle()
+        await world.clear(service as (typeof many)[number])
+      }
+      await world.settle()
+      world.advance(60_000)
+      await world.settle()
+      await expectSound(world)
+      expect(Object.keys(await world.held())).toHaveLength(16)
     }
-    await world.settle()
-    world.advance(60_000)
-    await world.settle()
-    await expectSound(world)
-    expect(Object.keys(await world.held())).toHaveLength(16)
-  }
-})
+  },
+)
 
 test('two that ask for the same address: one has it, the other is told that it is taken', async () => {
   const { below } = seeded()

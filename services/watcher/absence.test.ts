@@ -15,6 +15,8 @@ const known = {
     name: 'one',
     server: 'https://one.example',
     driver: 'edge',
+    defaultClass: true,
+    nodeCidrs: ['10.0.0.0/8'],
   }),
 }
 
