@@ -187,7 +187,7 @@ const addCluster = (program: Command): void => {
   ask(
     cluster
       .command('approve-absence <cluster>')
-      .description('release what was made for Services that are missing all at once'),
+      .description('release what was made for Services gone all at once'),
   ).action(async (name: string, flags: Common) =>
     (await import('./cluster.ts')).clusterApproveAbsence(await client(flags), name),
   )
