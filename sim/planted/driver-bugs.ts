@@ -41,7 +41,7 @@ export const driverBugs: readonly PlantedBug[] = [
   {
     name: 'a failed read counts as absence',
     does: 'an error of the provider is taken for "not found"',
-    within: 60,
+    within: 150,
     plants: {
       driver: inDriver(['provisioner'], (driver) => ({
         observe: (marks) =>
