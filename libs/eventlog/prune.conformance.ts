@@ -89,8 +89,14 @@ export const describePrune = (subject: Subject): void => {
     })
 
     test('no more than asked for goes at once', async () => {
-      for (let nth = 0; nth < 3; nth += 1) await settledKey()
-      await eventually(async () => (await store.prune({ ...most, limit: 2 })).work === 2)
+      const counts = new Set<number>()
+      await eventually(async () => {
+        // Three more each time: the keys of one try may come of age between two prunes.
+        for (let nth = 0; nth < 3; nth += 1) await settledKey()
+        counts.add((await store.prune({ ...most, limit: 2 })).work)
+        return counts.has(2)
+      })
+      expect(Math.max(...counts)).toBe(2)
     })
 
     test('housekeeping does it again and again, one process at a time', async () => {
