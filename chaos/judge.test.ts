@@ -129,10 +129,13 @@ test.each(deletes)('a delete %s', (_, log, wrong) => {
   expect(found).toEqual({ ...none, wronglyDeleted: wrong })
 })
 
-test('what the provider itself gave up is replaced under the intent that lives, and only under one', () => {
-  const replaced = change('delete', 22, { failed: true })
-  expect(counts(living({}, [balancer], [change('create', 11), replaced]))).toEqual(none)
-  expect(counts(gone([], [replaced]))).toEqual({ ...none, wronglyDeleted: 1 })
+test('what failed, or is one too many, goes under an intent that lives once the log tells', () => {
+  const changes = [change('create', 11), change('delete', 22)]
+  const discarded = (ref: string) => ({ log: [intended, told(20, 'ResourceDiscarded', { ref })] })
+  expect(counts(living(discarded('lb-1'), [balancer], changes))).toEqual(none)
+  const wrong = { ...none, wronglyDeleted: 1 }
+  expect(counts(living(discarded('lb-2'), [balancer], changes))).toEqual(wrong)
+  expect(counts(living({}, [balancer], changes))).toEqual(wrong)
 })
 
 test('a part may go when the whole was changed, and only then', () => {

@@ -174,12 +174,12 @@ const unexplained = (evidence: Evidence, stories: Stories): string[] =>
     const what = `${name}: ${kind} ${ref} was deleted at ${time(at)}`
     if (owner === null) return whole ? [`${what}, and nobody knows whose it was`] : []
     const past = before(stories, owner, at)
-    const condemned = past.some(
-      ({ type, data }) => type === 'OrphanCondemned' && data['ref'] === ref,
+    const told = past.some(
+      ({ type, data }) =>
+        (type === 'OrphanCondemned' || type === 'ResourceDiscarded') && data['ref'] === ref,
     )
     const intent = past.find((e) => e.type === 'ResourceDeleteIntended' && of(owner, e))
-    const replaced = change.failed === true && past.some((e) => intends(owner, e))
-    if (condemned || replaced) return []
+    if (told) return []
     // A part may go because the whole has changed, by an intent that is in the log too.
     const changed = past.filter((e) => intends(owner, e)).length > 1
     if (intent === undefined) {

@@ -14,8 +14,6 @@ interface Entry {
   readonly at: number
   readonly action: string
   readonly params: Readonly<Record<string, unknown>>
-  /** AWS could not set the load balancer up that this is about. */
-  readonly failed?: boolean
 }
 
 interface Report {
@@ -170,7 +168,7 @@ const changesOf = (
 ): Change[] => {
   /** Owners by name, from the calls that created; a name holds the marks, so it never changes hands. */
   const byName = new Map<string, Owner | null>()
-  return journal.flatMap(({ at, action, params, failed = false }): Change[] => {
+  return journal.flatMap(({ at, action, params }): Change[] => {
     const [, verb = '', noun = ''] = /^(Create|Delete|Allocate|Release)(\w+)$/.exec(action) ?? []
     const kind = kinds[noun]
     if (kind === undefined) return []
@@ -184,7 +182,7 @@ const changesOf = (
       return [{ at, effect, kind, ref: name, owner, whole }]
     }
     const owner = byName.get(name) ?? owners.get(ref) ?? null
-    return [{ at, effect, kind, ref, owner, whole, failed }]
+    return [{ at, effect, kind, ref, owner, whole }]
   })
 }
 

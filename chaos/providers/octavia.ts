@@ -29,8 +29,7 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
   const ending = new AbortController()
   const project = randomUUID().replaceAll('-', '')
   const fates = { fail: 0, never: 0 }
-  const failed = new Set<string>()
-  const flipping = flip({ flipper, fates, failed, dice, signal: ending.signal })
+  const flipping = flip({ flipper, fates, dice, signal: ending.signal })
 
   /** Reads go past the proxy; what a crime changes goes by way of it, into the journal. */
   const ask = async (path: string, init: RequestInit = {}): Promise<unknown> => {
@@ -79,7 +78,7 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
     },
     look: async () => undefined,
     things,
-    changes: async () => changesOf(proxy.journal, failed),
+    changes: async () => changesOf(proxy.journal),
     faults: {
       'octavia is unavailable': often(0.7, says(503, 'Service Unavailable')),
       'octavia is busy': often(0.7, says(409, 'Load Balancer is immutable and cannot be updated.')),
@@ -117,14 +116,12 @@ export const startOctaviaProvider = async (dice: Dice): Promise<Provider> => {
 interface Flipping {
   readonly flipper: ReturnType<typeof createFlipper>
   readonly fates: { readonly fail: number; readonly never: number }
-  /** Gets the ids of those that became ERROR. */
-  readonly failed: Set<string>
   readonly dice: Dice
   readonly signal: AbortSignal
 }
 
 /** Does Octavia's workers' part: each PENDING state ends after a while, as the fates have it. */
-const flip = async ({ flipper, fates, failed, dice, signal }: Flipping): Promise<void> => {
+const flip = async ({ flipper, fates, dice, signal }: Flipping): Promise<void> => {
   const due = new Map<string, number>()
   const fateOf: FateOf = ({ id, status }) => {
     const key = `${id} ${status}`
@@ -132,9 +129,7 @@ const flip = async ({ flipper, fates, failed, dice, signal }: Flipping): Promise
     due.set(key, at)
     if (systemClock.now() < at || fates.never > 0) return 'never'
     due.delete(key)
-    if (status === 'PENDING_DELETE' || dice.random() >= fates.fail) return 'finish'
-    failed.add(id)
-    return 'fail'
+    return status === 'PENDING_DELETE' || dice.random() >= fates.fail ? 'finish' : 'fail'
   }
   while (!signal.aborted) {
     // What could not be told now is told at the next turn.
@@ -178,7 +173,7 @@ interface Made {
   readonly pool?: { readonly id: string; readonly loadbalancer_id?: string }
 }
 
-const changesOf = (journal: readonly Taken[], failed: ReadonlySet<string>): Change[] => {
+const changesOf = (journal: readonly Taken[]): Change[] => {
   const owners = new Map<string, Owner | null>()
   return journal.flatMap(({ at, method, path, body, answer }): Change[] => {
     const [, noun = '', ref] = /\/lbaas\/(\w+)(?:\/([\w-]+))?$/.exec(path) ?? []
@@ -187,7 +182,7 @@ const changesOf = (journal: readonly Taken[], failed: ReadonlySet<string>): Chan
     const whole = noun === 'loadbalancers'
     if (method === 'DELETE' && ref !== undefined) {
       const owner = owners.get(ref) ?? null
-      return [{ at, effect: 'delete', kind, ref, owner, whole, failed: failed.has(ref) }]
+      return [{ at, effect: 'delete', kind, ref, owner, whole }]
     }
     if (method !== 'POST') return []
     const [asked, made] = [body as Made, answer as Made]

@@ -31,8 +31,6 @@ export interface Change {
   /** Null when nobody knows: it carried no marks, or came and went between two looks. */
   readonly owner: Owner | null
   readonly whole: boolean
-  /** Of a delete: the provider itself had given the thing up before, so that it must be made anew. */
-  readonly failed?: boolean
 }
 
 export interface Provider {

@@ -64,6 +64,17 @@ export const resourceEvents = {
   /** The provider's copy differs from the log. Emitted by the provisioner, which then repairs it. */
   ResourceDrifted: z.object({ ...position, found: z.string() }),
 
+  /**
+   * One of the provider's things is deleted while its Service is served: it failed, or is one too many.
+   * Emitted by the provisioner before the call.
+   */
+  ResourceDiscarded: z.object({
+    ...position,
+    /** The provider's id of it. */
+    ref: z.string().min(1).max(500),
+    why: z.string().max(200),
+  }),
+
   /** The driver cannot do what the Service asks. Emitted by the provisioner; nothing half is made. */
   ResourceRefused: z.object({
     key: resourceKey,

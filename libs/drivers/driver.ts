@@ -80,6 +80,16 @@ export interface Step {
   readonly tenant: string
   /** What to call and with what: data of the driver's own, free of secrets. */
   readonly call: unknown
+  /** Set where an order to serve deletes a whole load balancer: this one, and not its parts. */
+  readonly discards?: Discard
+}
+
+/** A load balancer that an order to serve gets rid of. */
+export interface Discard {
+  /** The provider's id of it, as in the inventory. */
+  readonly ref: string
+  /** For people: `the cloud gave it up (ERROR)`. */
+  readonly why: string
 }
 
 export type Outcome =

@@ -33,9 +33,9 @@ export const ask = async (
     case 'poll':
       return { ...progress, polled: await driver.poll(step.token) }
     case 'apply':
-      return order(driver, { order: 'serve', desired: step.desired }, how)
+      return order(driver, { order: 'serve', desired: step.desired }, { ...how, told: step.told })
     case 'remove':
-      return order(driver, { order: 'remove', marks: step.marks }, how)
+      return order(driver, { order: 'remove', marks: step.marks }, { ...how, told: [] })
     case 'observe':
       return { ...progress, sight: await driver.observe(step.marks) }
     default:
@@ -43,10 +43,17 @@ export const ask = async (
   }
 }
 
+interface How {
+  readonly progress: Progress
+  readonly ports: AskPorts
+  /** What the story says is discarded. */
+  readonly told: readonly string[]
+}
+
 const order = async (
   driver: Driver,
   given: Parameters<typeof carryOut>[1],
-  { progress, ports }: { readonly progress: Progress; readonly ports: AskPorts },
+  { progress, ports, told }: How,
 ): Promise<Progress> => {
   let what: string | undefined
   const watched: Pick<Driver, 'observe' | 'plan' | 'execute'> = {
@@ -61,7 +68,7 @@ const order = async (
       return outcome
     },
   }
-  const { outcome, seen } = await carryOut(watched, given)
+  const { outcome, seen } = await carryOut(watched, given, (ref) => told.includes(ref))
   const answer = outcome.status === 'pending' && what !== undefined ? { ...outcome, what } : outcome
   return { ...progress, answer, asked: true, acted: what !== undefined, sight: seen }
 }

@@ -1,5 +1,5 @@
 import { event } from '@weir/contract'
-import { RateUsedUp } from '@weir/drivers'
+import { RateUsedUp, type Driver, type Step } from '@weir/drivers'
 import { describe, expect, test } from 'vitest'
 import { foldStory } from './domain/fold.ts'
 import {
@@ -252,6 +252,28 @@ describe('drift', () => {
     expect(await world.told()).toHaveLength(2)
     expect(world.driver.provider.journal()).toHaveLength(1)
   })
+})
+
+test('what the driver gets rid of under a wish that lives is told before, once', async () => {
+  const world = createWorld()
+  const driver = world.driver as { -readonly [Part in 'plan' | 'execute']: Driver[Part] }
+  const { plan, execute } = world.driver as Driver
+  const discards = { ref: 'lb-2', why: 'one of two made at once' }
+  const twin: Step = { title: 'delete the twin', tenant, call: {}, discards }
+  const toldBefore: (readonly string[])[] = []
+  driver.plan = (order, seen) =>
+    seen.status === 'present' && toldBefore.length === 0
+      ? { status: 'steps', steps: [twin] }
+      : plan(order, seen)
+  driver.execute = async (step) => {
+    if (step !== twin) return execute(step)
+    toldBefore.push(await world.told())
+    return { status: 'done' }
+  }
+  await born(world)
+  const told = ['ResourceIntended', 'ResourceDiscarded']
+  expect(toldBefore).toEqual([told])
+  expect(await world.told()).toEqual([...told, 'ResourceProgrammed'])
 })
 
 test('ten failures park a key, once, and a working provider heals it', async () => {

@@ -1,5 +1,5 @@
 import { desiredHash, type DesiredResource } from '@weir/contract'
-import type { Plan, Step } from '../driver.ts'
+import type { Discard, Plan, Step } from '../driver.ts'
 import type { AwsCall, StepCall } from './calls.ts'
 import { loadBalancerName, securityGroupName } from './names.ts'
 import { planRules, planTargets } from './plan-parts.ts'
@@ -9,7 +9,12 @@ import { shapeOf, type SeenListener, type SeenLoadBalancer, type View } from './
 import { findRefusal, wishOf, type Wish } from './wish.ts'
 
 /** A planned call with the words for it. */
-export type Planned = readonly [title: string, call: AwsCall, settingUp?: string | undefined]
+export type Planned = readonly [
+  title: string,
+  call: AwsCall,
+  settingUp?: string | undefined,
+  discards?: Discard,
+]
 
 /** Everything one plan is made from. */
 export interface Making {
@@ -37,10 +42,11 @@ export const planServe = (settings: AwsNlbSettings, desired: DesiredResource, vi
 
 const asStep =
   ({ marks }: DesiredResource) =>
-  ([title, call, settingUp]: Planned): Step => {
+  ([title, call, settingUp, discards]: Planned): Step => {
     const data: StepCall =
       settingUp === undefined ? { ...call, marks } : { ...call, marks, settingUp }
-    return { title, tenant: marks.tenant, call: data }
+    const step = { title, tenant: marks.tenant, call: data }
+    return discards === undefined ? step : { ...step, discards }
   }
 
 const whyNot = (desired: DesiredResource, view: View): Plan | undefined => {
@@ -67,7 +73,9 @@ const clearTheWay = ({ view }: Making): readonly Planned[] => {
   const balancer = view.loadBalancer
   if (balancer?.state !== 'failed') return []
   const input = { LoadBalancerArn: balancer.arn }
-  return [[`delete load balancer ${balancer.name}`, { action: 'DeleteLoadBalancer', input }]]
+  const discards = { ref: balancer.arn, why: 'AWS could not set it up (failed)' }
+  const call: AwsCall = { action: 'DeleteLoadBalancer', input }
+  return [[`delete load balancer ${balancer.name}`, call, undefined, discards]]
 }
 
 const tagsFor = ({ desired }: Making, role: Role): Tag[] =>

@@ -4,7 +4,8 @@ import { OperatingError, silentLogger } from '@weir/kernel'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createBudget } from '../budget.ts'
 import { carryOut } from '../carry-out.ts'
-import type { Driver, Outcome } from '../driver.ts'
+import type { CarriedOut } from '../carry-out.ts'
+import type { Driver } from '../driver.ts'
 import { ourInstallation, type SampleOver } from '../sample-desired.ts'
 import { createAwsNlbDriver } from './aws-nlb-driver.ts'
 import { credentialsOf, settingsFor } from './rig/account.ts'
@@ -18,7 +19,10 @@ beforeEach(async () => {
 })
 afterEach(() => rig.stop())
 
-const once = async (over: SampleOver = {}, driver: Driver = rig.driver): Promise<Outcome> => {
+const once = async (
+  over: SampleOver = {},
+  driver: Driver = rig.driver,
+): Promise<CarriedOut['outcome']> => {
   const desired = rig.sample(1, over)
   return (await carryOut(driver, { order: 'serve', desired })).outcome
 }
@@ -29,7 +33,7 @@ const serve = async (over: SampleOver = {}, driver: Driver = rig.driver): Promis
   }
   throw new Error('not served after twenty rounds')
 }
-const removeOnce = async (driver: Driver = rig.driver): Promise<Outcome> =>
+const removeOnce = async (driver: Driver = rig.driver): Promise<CarriedOut['outcome']> =>
   (await carryOut(driver, { order: 'remove', marks: rig.sample().marks })).outcome
 const remove = async (driver: Driver = rig.driver): Promise<void> => {
   for (let round = 0; round < 20; round += 1) {
@@ -102,7 +106,10 @@ test('an account whose rate is used up stops everybody in time, and all get thro
 })
 
 /** Asks once; a read that the rate does not allow is a world to try again. */
-const attempt = async (driver: Driver, desired: DesiredResource): Promise<Outcome> => {
+const attempt = async (
+  driver: Driver,
+  desired: DesiredResource,
+): Promise<CarriedOut['outcome']> => {
   try {
     return (await carryOut(driver, { order: 'serve', desired })).outcome
   } catch (error) {
@@ -110,7 +117,8 @@ const attempt = async (driver: Driver, desired: DesiredResource): Promise<Outcom
     return { status: 'retry', afterMs: error.retry?.afterMs ?? 1000, problem: error.message }
   }
 }
-const waitOf = (outcome: Outcome): number => ('afterMs' in outcome ? outcome.afterMs : 1000)
+const waitOf = (outcome: CarriedOut['outcome']): number =>
+  'afterMs' in outcome ? outcome.afterMs : 1000
 
 test('a list that does not show yet what was just made leads to no second one', async () => {
   await rig.stop()

@@ -1,7 +1,8 @@
 // Create, change every field, delete; and what a driver cannot do is refused, and nothing comes of it.
 import { desiredHash, type DesiredResource } from '@weir/contract'
 import { expect } from 'vitest'
-import type { Driver, Observed, Outcome } from '../driver.ts'
+import type { CarriedOut } from '../carry-out.ts'
+import type { Driver, Observed } from '../driver.ts'
 import { bringUp, live, reach, serving, takeDown, through } from './life.conformance.ts'
 import type { DriverRig } from './rig.conformance.ts'
 import type { Suite } from './suite.conformance.ts'
@@ -46,7 +47,7 @@ const serves = ({ test, inRig }: Suite, { what, over }: Wish): void => {
 }
 
 const refuses = ({ test, inRig }: Suite, { what, over, capability }: Wish): void => {
-  const expectRefused = (outcome: Outcome): void => {
+  const expectRefused = (outcome: CarriedOut['outcome']): void => {
     expect(outcome).toMatchObject({ status: 'refused', capability })
     expect(outcome.status === 'refused' && outcome.problem.length).toBeGreaterThan(10)
   }

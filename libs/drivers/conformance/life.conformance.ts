@@ -2,11 +2,14 @@
 import type { DesiredResource, OwnershipMarks } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
 import { expect } from 'vitest'
-import { carryOut } from '../carry-out.ts'
+import { carryOut, type CarriedOut } from '../carry-out.ts'
 import type { Driver, Order, Outcome, Step } from '../driver.ts'
 import type { DriverRig } from './rig.conformance.ts'
 import { everything } from './wishes.conformance.ts'
 import { expectNothing, expectServing, kindsAt } from './world.conformance.ts'
+
+/** What comes of an order. */
+type Answer = CarriedOut['outcome']
 
 /** More rounds of asking and settling than any order takes. */
 const mostRounds = 60
@@ -19,8 +22,8 @@ export const reach = async (
   rig: DriverRig,
   order: Order,
   driver: Driver = rig.driver,
-): Promise<Outcome> => {
-  let last: Outcome = { status: 'unknown' }
+): Promise<Answer> => {
+  let last: Answer = { status: 'unknown' }
   for (let round = 0; round < mostRounds; round += 1) {
     last = await attempt(driver, order)
     if (['done', 'superseded', 'refused'].includes(last.status)) return last
@@ -30,7 +33,7 @@ export const reach = async (
 }
 
 /** Asks once. The world failing is an answer like others; being wrong is not. */
-export const attempt = async (driver: Driver, order: Order): Promise<Outcome> => {
+export const attempt = async (driver: Driver, order: Order): Promise<Answer> => {
   try {
     return (await carryOut(driver, order)).outcome
   } catch (error) {
@@ -112,7 +115,7 @@ export const live = async (
       const mine = disturbed?.at === calls.length - 1
       return mine ? disturbed.how({ rig, driver, step, order }) : driver.execute(step)
     }
-    const ask = (): Promise<Outcome> => reach(rig, order, through(driver, execute))
+    const ask = (): Promise<Answer> => reach(rig, order, through(driver, execute))
     const outcome = await ask().catch((error: unknown) => {
       if (!(error instanceof Crash)) throw error
       driver = rig.another()

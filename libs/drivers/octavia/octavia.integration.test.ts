@@ -4,8 +4,7 @@ import { eventually } from '@weir/testing'
 import { OperatingError, systemClock } from '@weir/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createBudget } from '../budget.ts'
-import { carryOut, remove, serve } from '../carry-out.ts'
-import type { Outcome } from '../driver.ts'
+import { carryOut, remove, serve, type CarriedOut } from '../carry-out.ts'
 import type { SampleOver } from '../sample-desired.ts'
 import {
   changesSeen,
@@ -30,7 +29,7 @@ const bring = async (
   world: OctaviaWorld,
   desired: DesiredResource,
   driver = world.driver,
-): Promise<Outcome> => {
+): Promise<CarriedOut['outcome']> => {
   for (let round = 0; round < 40; round += 1) {
     const outcome = await serve(driver, desired)
     if (['done', 'refused', 'superseded'].includes(outcome.status)) return outcome
@@ -248,7 +247,7 @@ const troubles = (): void => {
     headers,
     body: JSON.stringify({ faultcode: 'Client', faultstring: words }),
   })
-  test.each<[string, Trouble, Outcome]>([
+  test.each<[string, Trouble, CarriedOut['outcome']]>([
     [
       '409 for a lock',
       answer(409, 'Load Balancer x is immutable and cannot be updated.'),

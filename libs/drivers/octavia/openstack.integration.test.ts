@@ -1,8 +1,7 @@
 // Tokens and floating IPs: octavia-api is real, Keystone and Neutron are fakes (rig/fake-openstack.ts).
 import { systemClock } from '@weir/kernel'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { Outcome } from '../driver.ts'
-import { remove, serve } from '../carry-out.ts'
+import { remove, serve, type CarriedOut } from '../carry-out.ts'
 import {
   startOctaviaRig,
   type OctaviaRig,
@@ -18,7 +17,10 @@ const inWorld = async (over: WorldOver = {}): Promise<OctaviaWorld> => {
   worlds.push(world)
   return world
 }
-const reach = async (world: OctaviaWorld, ask: () => Promise<Outcome>): Promise<Outcome> => {
+const reach = async (
+  world: OctaviaWorld,
+  ask: () => Promise<CarriedOut['outcome']>,
+): Promise<CarriedOut['outcome']> => {
   for (let round = 0; round < 40; round += 1) {
     const outcome = await ask()
     if (outcome.status === 'done' || outcome.status === 'refused') return outcome
@@ -26,9 +28,9 @@ const reach = async (world: OctaviaWorld, ask: () => Promise<Outcome>): Promise<
   }
   throw new Error('comes to no end')
 }
-const up = (world: OctaviaWorld, desired = world.sample()): Promise<Outcome> =>
+const up = (world: OctaviaWorld, desired = world.sample()): Promise<CarriedOut['outcome']> =>
   reach(world, () => serve(world.driver, desired))
-const down = (world: OctaviaWorld): Promise<Outcome> =>
+const down = (world: OctaviaWorld): Promise<CarriedOut['outcome']> =>
   reach(world, () => remove(world.driver, world.sample().marks))
 
 const tokens = (): void => {

@@ -84,6 +84,17 @@ describe('what the cloud holds is waited for', () => {
     expect(titles(remove, seen([balancer('PENDING_DELETE')]))).toEqual([]))
 })
 
+test('what is deleted while it is wanted says which and why; what is to go does not', () => {
+  const two = [balancer('ACTIVE'), balancer('ACTIVE', { id: 'lb-younger' })]
+  const discarded = (order: Order, all: readonly Ours[]) => {
+    const made = plan(rules, order, seen(all))
+    return made.status === 'steps' ? made.steps.map(({ discards }) => discards?.ref) : made
+  }
+  expect(discarded(serve(), [balancer('ERROR')])).toEqual(['lb-ERROR'])
+  expect(discarded(serve(), two)).toContain('lb-younger')
+  expect(discarded(remove, two)).toEqual([undefined, undefined])
+})
+
 describe('ERROR', () => {
   test('is replaced: deleted first, with everything in it', () =>
     expect(titles(serve(), seen([balancer('ERROR')]))).toEqual([

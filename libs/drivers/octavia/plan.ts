@@ -47,17 +47,20 @@ const planServe = (rules: PlanRules, desired: Desired, view: View): Plan => {
   const [kept, ...spare] = view.same
   if (kept === undefined) return steps([create(wish, view)])
   const onFloatingIps = planFloatingIps(wish, kept, view)
-  const spares = spare.flatMap((each) => deletion(each) ?? [])
+  const spares = spare.flatMap((each) => discard(each, 'one of two made at once'))
   switch (kept.balancer.provisioning_status) {
     case 'ACTIVE': {
       const wrong = wish.settings.floatingNetworkId === undefined && hasOtherAddress(wish, kept)
-      if (wrong) return steps([...spares, ...(deletion(kept) ?? [])])
+      if (wrong) return steps([...spares, ...discard(kept, 'it has another address')])
       const changes = [...planParts(wish, kept, view), ...onFloatingIps, ...spares]
       return changes.length === 0 && spare.some(isPending) ? locked : steps(changes)
     }
     case 'ERROR':
       // Deletable, not mutable. It may still forward; but it never will again what we ask of it.
-      return restsUntil(rules, kept, view.at) ?? steps([...spares, ...(deletion(kept) ?? [])])
+      return (
+        restsUntil(rules, kept, view.at) ??
+        steps([...spares, ...discard(kept, 'the cloud gave it up (ERROR)')])
+      )
     case 'PENDING_DELETE':
       return locked
     default:
@@ -117,6 +120,10 @@ const deletion = ({ balancer, labels }: Ours): readonly Step[] | undefined => {
   const title = `delete load balancer ${balancer.name} (${balancer.id})`
   return [stepOf(labels.marks, title, { do: 'delete', balancer: balancer.id, marks: labels.marks })]
 }
+
+/** A deletion while its Service is served. */
+const discard = (each: Ours, why: string): readonly Step[] =>
+  (deletion(each) ?? []).map((step) => ({ ...step, discards: { ref: each.balancer.id, why } }))
 
 const isPending = ({ balancer }: Pick<Ours, 'balancer'>): boolean =>
   balancer.provisioning_status.startsWith('PENDING')

@@ -25,6 +25,8 @@ export const gistOf = (event: RecordedEvent): string => {
       return `generation ${event.data.generation}, confirmed by ${event.data.confirmedBy.join(', ')}`
     case 'ResourceDrifted':
       return `found ${event.data.found}`
+    case 'ResourceDiscarded':
+      return `${event.data.ref}: ${event.data.why}`
     case 'StatusPublished':
       return event.data.ingress
         .map((at) => ('ip' in at ? `${at.ip} (${at.ipMode})` : at.hostname))

@@ -83,6 +83,7 @@ const begin = (before: Folded, wish: Wish, event: RecordedEvent): Folded => {
     desired: null,
     serves: false,
     operation: null,
+    discarded: [],
     since: event.recordedtime,
     refusedHash: null,
     parked: false,
@@ -121,12 +122,16 @@ const epochOf = (event: RecordedEvent, living: readonly Living[]): number | unde
     case 'ResourceProgrammed':
     case 'TargetsChanged':
     case 'ResourceDrifted':
+    case 'ResourceDiscarded':
     case 'ResourceDeleteIntended':
       return event.data.epoch
     default:
       return own
   }
 }
+
+/** More than can be under way at once; what is older is gone, or is told once more. */
+const mostDiscarded = 16
 
 const after = (life: Living, event: RecordedEvent): Living => {
   switch (event.type) {
@@ -146,6 +151,8 @@ const after = (life: Living, event: RecordedEvent): Living => {
       return programmed(life, event)
     case 'TargetsChanged':
       return targetsChanged(life, event.data, event)
+    case 'ResourceDiscarded':
+      return { ...life, discarded: [...life.discarded, event.data.ref].slice(-mostDiscarded) }
     case 'ResourceRefused':
       return { ...life, refusedHash: event.data.intentHash }
     case 'ResourceDeleteIntended':

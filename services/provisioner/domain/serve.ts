@@ -139,8 +139,9 @@ export const decideServing = (state: Serving, known: Knowledge): Step => {
   const { desired } = state
   const waiting = awaitOperation(state, known)
   if (waiting !== undefined) return waiting
-  if (answer === null) return { step: 'apply', desired }
+  if (answer === null) return apply(state)
   if (answer.status === 'superseded') return { step: 'reread' }
+  if (answer.status === 'discards') return discard(state, answer)
   if (answer.status === 'refused') return refuse(state, known) ?? routine
   const wait = waitFor(state, known)
   if (wait !== undefined) return wait
@@ -156,7 +157,20 @@ export const decideServing = (state: Serving, known: Knowledge): Step => {
   const afterMs = answer.status === 'pending' ? answer.lookAgainMs : lookAgainMs
   if (state.status === 'Intended') return soon(afterMs)
   // It was confirmed, and is not ready now: told once more, and then the provider's hint is waited for.
-  return known.asked ? routine : { step: 'apply', desired }
+  return known.asked ? routine : apply(state)
+}
+
+const apply = ({ desired, discarded }: Serving): Step => ({
+  step: 'apply',
+  desired,
+  told: discarded,
+})
+
+/** What goes is told first, once; then the order is given again. */
+const discard = (state: Serving, { ref, why }: Extract<Answer, { status: 'discards' }>): Step => {
+  if (state.discarded.includes(ref)) return apply(state)
+  const { key, epoch, generation } = state
+  return record(event('ResourceDiscarded', { key, epoch, generation, ref, why: why.slice(0, 200) }))
 }
 
 type Present = Extract<Sight, { status: 'present' }>

@@ -38,6 +38,8 @@ export interface Life {
   readonly serves: boolean
   /** What the provider works on by itself; null when nothing is known of any. */
   readonly operation: Operation | null
+  /** The provider's ids of what was discarded for this life, the newest last. */
+  readonly discarded: readonly string[]
   /** When the newest order was intended, by the log's clock, RFC 3339. */
   readonly since: string
   /** The intent that the driver refused last, so that it is told once. */

@@ -16,6 +16,8 @@ export type Answer =
   | { readonly status: 'retry'; readonly afterMs: number; readonly problem: string }
   | { readonly status: 'superseded'; readonly epoch: number; readonly generation: number }
   | { readonly status: 'unknown' }
+  /** A load balancer is in the way, and the story does not tell yet that it goes. */
+  | { readonly status: 'discards'; readonly ref: string; readonly why: string }
   | { readonly status: 'refused'; readonly capability: string; readonly problem: string }
 
 /** What a driver reads. */
@@ -69,7 +71,8 @@ export type Role =
 export type Step =
   | { readonly step: 'record'; readonly events: readonly DomainEvent[] }
   | { readonly step: 'poll'; readonly token: string }
-  | { readonly step: 'apply'; readonly desired: DesiredResource }
+  /** `told`: what the story says is discarded, by the provider's ids. */
+  | { readonly step: 'apply'; readonly desired: DesiredResource; readonly told: readonly string[] }
   | { readonly step: 'remove'; readonly marks: OwnershipMarks }
   | { readonly step: 'observe'; readonly marks: OwnershipMarks }
   /** The story this was decided on may be old: read it again, then decide. */

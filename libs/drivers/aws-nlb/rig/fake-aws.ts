@@ -3,7 +3,6 @@ import { createBudget, type Budget, type Rate } from '../../budget.ts'
 import { changing, reading, versions, type Service } from './actions.ts'
 import { AwsRefusal, type Answer, type Params } from './query.ts'
 import {
-  balancerState,
   defaultBehaviour,
   emptyState,
   letTimePass,
@@ -36,8 +35,6 @@ export interface JournalEntry {
   readonly service: Service
   readonly action: string
   readonly params: Params
-  /** It is about a load balancer that could not be set up. */
-  readonly failed?: true
 }
 
 /** One accepted call, or the fault that its answer meets. */
@@ -137,14 +134,11 @@ export const createFakeAws = (clock: Pick<Clock, 'now'>): FakeAws => {
     if (behaviour.readLagMs > 0) past.push({ until: now(), state: structuredClone(state) })
     const run = changing[service][action]
     if (run === undefined) throw new AwsRefusal('InvalidAction', `no action ${action}`)
-    const arn = params['LoadBalancerArn']
-    const balancer = typeof arn === 'string' ? state.balancers.get(arn) : undefined
-    const failed = balancer !== undefined && balancerState(balancer, now()) === 'failed'
     const before = sizeOf(state)
     const answer = run(sceneOf(state), params)
     // AWS answers a delete of what is gone as it did the first time.
     if (action.startsWith('Delete') && sizeOf(state) === before) return answer
-    journal.push({ at: now(), service, action, params, ...(failed ? { failed } : {}) })
+    journal.push({ at: now(), service, action, params })
     return answer
   }
 
