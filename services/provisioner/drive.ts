@@ -1,7 +1,7 @@
 import type { DomainEvent, RecordedEvent, TenantId } from '@weir/contract'
 import type { Driver } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
-import { OperatingError, type Clock } from '@weir/kernel'
+import { OperatingError } from '@weir/kernel'
 import type { Trace } from '@weir/runtime'
 import { ask, isAsking, StoryMoved, type Asking } from './ask.ts'
 import { decide } from './domain/decide.ts'
@@ -70,15 +70,16 @@ const storyAgeMs = 250
  * @throws IncarnationFailed when a driver failed, after the others had their turn
  */
 export const drive = async (ports: DrivePorts, from: Departure): Promise<Arrival> => {
+  const begunAt = ports.clock.now()
   const folded = from.folded ?? (await readStory(ports, from))
   const { state } = folded
   if (state.status === 'Nothing') return { folded, told: new Map(), look: { when: 'called' } }
   // A routine look is no part of the story that once began; it would grow its trace for ever.
   const routine = from.folded !== undefined && state.status === 'Programmed'
-  if (routine) return takeSteps(ports, from, folded)
+  if (routine) return takeSteps(ports, from, { folded, begunAt })
   const attributes = { tenant: from.tenant, service: from.service, state: state.status }
   const span = { parent: state.cause.traceparent, kind: 'consumer', attributes } as const
-  return ports.trace.span('provision', span, () => takeSteps(ports, from, folded))
+  return ports.trace.span('provision', span, () => takeSteps(ports, from, { folded, begunAt }))
 }
 
 const readStory = async (ports: DrivePorts, { tenant, service }: Departure): Promise<Folded> =>
@@ -97,8 +98,9 @@ const takeAsking = async (
   // A call of a moment ago says as much; whoever paused, or waited for a slow provider, reads again.
   const stands = async (): Promise<boolean> => {
     if (clock.now() - pass.readAt <= storyAgeMs) return true
+    const askedAt = clock.now()
     const now = livingOf(await readStory(ports, from)).find(({ epoch }) => epoch === state.epoch)
-    pass.readAt = clock.now()
+    pass.readAt = askedAt
     return now?.status === state.status && now.version === state.version
   }
   const learned = await ask(driver, step, pass.of(state), { reach, stands })
@@ -111,9 +113,10 @@ const takeAsking = async (
   if (found === 'absent' && !from.absences.has(place)) from.absences.set(place, clock.now())
 }
 
-const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Promise<Arrival> => {
+const takeSteps = async (ports: DrivePorts, from: Departure, begun: Begun): Promise<Arrival> => {
   const know = createKnow(ports, from)
-  const pass = createPass(begun, from, ports.clock)
+  const pass = createPass(begun, from)
+  const { clock } = ports
   for (let steps = 0; steps < maxSteps; steps += 1) {
     const { folded } = pass
     const state = livingOf(folded).find(({ epoch }) => !pass.rests.has(epoch))
@@ -126,7 +129,8 @@ const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Pro
     }
     if (isAsking(step)) {
       await takeAsking(ports, from, { pass, state, step }).catch(async (error: unknown) => {
-        if (error instanceof StoryMoved) pass.reread(await readStory(ports, from))
+        const askedAt = clock.now()
+        if (error instanceof StoryMoved) pass.reread(await readStory(ports, from), askedAt)
         else pass.fail(state, error)
       })
       continue
@@ -137,19 +141,26 @@ const takeSteps = async (ports: DrivePorts, from: Departure, begun: Folded): Pro
       pass.fail(state, aheadOfLog(state))
       continue
     }
+    const askedAt = clock.now()
     const recorded =
       isOld || events === undefined
         ? undefined
         : await append(ports, state, { tenant: from.tenant, events })
-    if (recorded) pass.fold(recorded.reduce(evolve, folded))
-    else pass.reread(await readStory(ports, from))
+    if (recorded) pass.fold(recorded.reduce(evolve, folded), askedAt)
+    else pass.reread(await readStory(ports, from), askedAt)
   }
   const look = { when: 'soon', afterMs: 1000 } as const
   return { ...arrive(pass), told: new Map(), look }
 }
 
+/** The story that a pass begins with, and when the pass began. */
+interface Begun {
+  readonly folded: Folded
+  readonly begunAt: number
+}
+
 /** What one pass has learned so far. */
-const createPass = (begun: Folded, from: Departure, clock: Clock) => {
+const createPass = ({ folded: begun, begunAt }: Begun, from: Departure) => {
   const progress = new Map<number, Progress>()
   for (const [epoch, place] of from.told) progress.set(epoch, { ...untold(place), answer: done })
   const rests = new Map<number, Look>()
@@ -158,8 +169,11 @@ const createPass = (begun: Folded, from: Departure, clock: Clock) => {
     folded: begun,
     /** Whether the story was read in this pass. */
     fresh: from.folded === undefined,
-    /** When the story was known to stand as it is; a hint of a provider knows nothing of it. */
-    readAt: from.replan ? clock.now() : -Infinity,
+    /**
+     * When the story was known to stand as it is: not later than its read or its append was asked for,
+     * since an answer may lie for as long as the process is paused. A hint of a provider knows nothing.
+     */
+    readAt: from.replan ? begunAt : -Infinity,
     progress,
     rests,
     failures,
@@ -175,14 +189,14 @@ const createPass = (begun: Folded, from: Departure, clock: Clock) => {
       rests.set(state.epoch, { when: 'called' })
     },
     /** What one incarnation became may be what another waits for. */
-    fold: (next: Folded): void => {
+    fold: (next: Folded, askedAt: number): void => {
       pass.folded = next
-      pass.readAt = clock.now()
+      pass.readAt = askedAt
       rests.clear()
       for (const { epoch } of failures) rests.set(epoch, { when: 'called' })
     },
-    reread: (next: Folded): void => {
-      pass.fold(next)
+    reread: (next: Folded, askedAt: number): void => {
+      pass.fold(next, askedAt)
       pass.fresh = true
       progress.clear()
     },

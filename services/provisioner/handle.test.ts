@@ -1,5 +1,6 @@
 import { event } from '@weir/contract'
 import { RateUsedUp, type Driver, type Step } from '@weir/drivers'
+import type { EventLog } from '@weir/eventlog'
 import { describe, expect, test } from 'vitest'
 import { foldStory } from './domain/fold.ts'
 import {
@@ -252,6 +253,26 @@ describe('drift', () => {
     expect(await world.told()).toHaveLength(2)
     expect(world.driver.provider.journal()).toHaveLength(1)
   })
+})
+
+test('a process that slept on the answer of its append makes nothing for what was released meanwhile', async () => {
+  const world = createWorld()
+  const log = world.store.log as { -readonly [Part in 'append']: EventLog[Part] }
+  const { append } = world.store.log
+  let slept = false
+  log.append = async (command) => {
+    const outcome = await append(command)
+    if (command.actor !== 'provisioner' || slept) return outcome
+    slept = true
+    await world.say(releaseRequested)
+    world.advance(60_000)
+    return outcome
+  }
+  await born(world)
+  await world.settle()
+  expect(slept).toBe(true)
+  expect(await world.told()).toContain('ResourceAbsent')
+  expect(world.driver.provider.journal()).toEqual([])
 })
 
 test('what the driver gets rid of under a wish that lives is told before, once', async () => {
