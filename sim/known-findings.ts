@@ -12,13 +12,6 @@ interface Finding {
  */
 const findings: readonly Finding[] = [
   {
-    promise: 'P2',
-    pattern: /is given to \S+ while edge-lb-\d+ of \S+ has it$/,
-    reason:
-      'a Service that asks for another address lets the old one go when its rest is over, ' +
-      'though the edge was not told of the change yet (seed 620)',
-  },
-  {
     promise: 'P4',
     pattern: /creates cloud-lb-\d+ \(cloud-\S+ \d+\/1\) beside cloud-lb-\d+, cloud-lb-\d+$/,
     reason: 'cause not known yet: a third incarnation at a cloud beside the second (seed 919)',

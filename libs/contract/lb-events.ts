@@ -54,7 +54,15 @@ export const lbEvents = {
     choice: choiceReason,
     /** Pools that were open to the choice, in the order they were tried. */
     considered: z.array(poolName),
+    /** Addresses of before, which the resource may still use: held until `FrontendsVacated`. */
+    leaving: z.array(lease).optional(),
   }),
+
+  /**
+   * The resource was shown to serve without these addresses: they are let go, and rest. Emitted by the
+   * allocator, in the transaction that lets the rows go.
+   */
+  FrontendsVacated: z.object({ leases: z.array(lease), quarantineUntil: z.iso.datetime() }),
 
   /** No pool exists that this tenant may use. Emitted by the allocator; the watcher tells the user. */
   PoolMissing: z.object({ intentHash: hash, requestedPool: poolName.nullable() }),

@@ -53,6 +53,8 @@ const concerns: readonly string[] = [
   'FinalizerAdded',
   'FinalizerRemoved',
   'ResourceAbsent',
+  // It may show that an address of before is out of use.
+  'StatusPublished',
   // Our own are looked at once more: a process that paused may have decided on a cluster as it was,
   // when whoever looked meanwhile found nothing to end.
   'LoadBalancerRequested',

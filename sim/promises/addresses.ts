@@ -23,9 +23,14 @@ export const createAddressCheck = (world: World, oracle: Oracle) => {
 
   return (event: RecordedEvent, before: LogStory | undefined, at: number): void => {
     if (event.type === 'FrontendsReleased' && before !== undefined) letGo(before, new Set(), at)
+    if (event.type === 'FrontendsVacated' && before !== undefined) {
+      const gone = new Set(event.data.leases.map(({ ip }) => ip))
+      letGo(before, new Set(before.leases.map(({ ip }) => ip).filter((ip) => !gone.has(ip))), at)
+    }
     if (event.type !== 'FrontendsAllocated') return
     const uid = event.correlationid
-    const ips = new Set(event.data.leases.map(({ ip }) => ip))
+    const { leases, leaving = [] } = event.data
+    const ips = new Set([...leases, ...leaving].map(({ ip }) => ip))
     const had = new Set(before?.leases.map(({ ip }) => ip) ?? [])
     if (before !== undefined) letGo(before, ips, at)
     checkHolders(oracle, event)

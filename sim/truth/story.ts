@@ -72,9 +72,14 @@ const takeInto = (story: LogStory, event: RecordedEvent): void => {
       story.moves += 1
       return
     case 'FrontendsAllocated':
-      story.leases = event.data.leases
+      story.leases = [...event.data.leases, ...(event.data.leaving ?? [])]
       story.frontends = event.data.frontends
       return
+    case 'FrontendsVacated': {
+      const gone = new Set(event.data.leases.map(({ ip }) => ip))
+      story.leases = story.leases.filter(({ ip }) => !gone.has(ip))
+      return
+    }
     case 'FrontendsReleased':
       story.leases = []
       story.frontends = []

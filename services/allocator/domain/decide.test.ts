@@ -394,3 +394,91 @@ test('no two holders ever share an address, whatever the order of coming and goi
     ),
   )
 })
+
+describe('an address that is moved from', () => {
+  const frontendsAt = (ip: string, generation: number): DomainEvent =>
+    event('ResourceIntended', {
+      key: `edge-${web}`,
+      epoch: 1,
+      generation,
+      driver: 'edge',
+      externalName: 'x',
+      desired: { generation, frontends: [{ ip, protocol: 'TCP', port: 80, nodePort: 30_080 }] },
+    } as never)
+  const shown = (ip: string, generation: number): DomainEvent =>
+    event('StatusPublished', {
+      ingress: [{ ip: ipAddress.parse(ip), ipMode: 'VIP' }],
+      epoch: 1,
+      generation,
+    })
+  const wish = intent({ requestedAddress: ipAddress.parse('198.51.100.2') })
+  const served = [requested(), allocated(), frontendsAt('198.51.100.0', 1)]
+  const move = (story: readonly DomainEvent[]): Decision => when({ story, sees: { intent: wish } })
+  const moved = [...served, ...move(served).events]
+
+  test('is held while the resource may use it', () => {
+    const decision = move(served)
+    expect(decision.events.at(-1)?.data).toMatchObject({
+      leases: [{ ip: '198.51.100.2' }],
+      leaving: [{ ip: '198.51.100.0' }],
+    })
+    const letGo = decision.claims.filter(({ change }) => change === 'release')
+    expect(letGo.map(({ at }) => at)).toEqual([expect.objectContaining({ ip: '198.51.100.0' })])
+  })
+
+  test.each([
+    ['was intended only', [frontendsAt('198.51.100.2', 2)]],
+    ['is shown as it was', [frontendsAt('198.51.100.2', 2), shown('198.51.100.0', 1)]],
+    [
+      'is intended with it again',
+      [frontendsAt('198.51.100.2', 2), frontendsAt('198.51.100.0', 3), shown('198.51.100.0', 3)],
+    ],
+  ])('stays held while what serves %s', (_, more) =>
+    expect(move([...moved, ...more])).toEqual({ events: [], claims: [] }),
+  )
+
+  test('is let go, and rests, once what is shown is without it; and once', () => {
+    const story = [...moved, frontendsAt('198.51.100.2', 2), shown('198.51.100.2', 2)]
+    const decision = move(story)
+    expect(types(decision)).toEqual(['FrontendsVacated'])
+    expect(decision.claims).toEqual([{ change: 'release', at: '198.51.100.0', restMs: 60_000 }])
+    expect(move([...story, ...decision.events])).toEqual({ events: [], claims: [] })
+  })
+
+  test('is none for a Service that never moved', () => {
+    const story = [requested(wish), allocated('198.51.100.2'), frontendsAt('198.51.100.2', 1)]
+    expect(move([...story, shown('198.51.100.2', 1)])).toEqual({ events: [], claims: [] })
+  })
+
+  test('is had back for the asking', () => {
+    const back = intent({ requestedAddress: ipAddress.parse('198.51.100.0') })
+    const decision = when({
+      story: moved,
+      index: (index) => held(index, '198.51.100.0', web),
+      sees: { intent: back },
+    })
+    expect(decision.events.at(-1)?.data).toMatchObject({
+      leases: [{ ip: '198.51.100.0' }],
+      leaving: [{ ip: '198.51.100.2' }],
+    })
+  })
+
+  test('goes with the life', () => {
+    const over = [...moved, releaseRequested, absent, finalizerRemoved]
+    const decision = when({ story: over, sees: { phase: 'gone' } })
+    const ips = decision.claims.map(({ at }) => at).filter((at) => typeof at === 'string')
+    expect(ips).toEqual(['198.51.100.2', '198.51.100.0'])
+  })
+
+  test('is one of a few: a Service that changes on and on holds no pool', () => {
+    let story: readonly DomainEvent[] = served
+    const pools = [poolOf('public', '198.51.100.0/24')]
+    for (let nth = 1; nth <= 9; nth += 1) {
+      const to = intent({ requestedAddress: ipAddress.parse(`198.51.100.${nth}`) })
+      const decision = when({ story, pools, sees: { intent: to } })
+      story = [...story, ...decision.events]
+      const last = decision.events.at(-1)
+      expect(last?.type === 'FrontendsAllocated' && last.data.leaving?.length).toBeLessThan(5)
+    }
+  })
+})

@@ -18,50 +18,16 @@ import type {
   IpAddress,
   Lease,
   LoadBalancerIntent,
-  Pool,
-  ServiceObservation,
 } from '@weir/contract'
 import { event, intentHash } from '@weir/contract'
-import type { AddressIndex } from './address-index.ts'
 import { chooseAddress, usablePools, type Wish } from './choose.ts'
-import { driverProblem, type Drivers } from './drivers.ts'
-import type { Balancer, BalancerFacts, Refusal } from './fold.ts'
+import { nothing, type Decision, type Situation } from './decision.ts'
+import { driverProblem } from './drivers.ts'
+import type { Balancer, Refusal } from './fold.ts'
+import { leavingOf, lettingGoOf, release, vacate } from './let-go.ts'
 
-export interface Situation {
-  readonly facts: BalancerFacts
-  readonly seen: ServiceObservation
-  /** The cluster's default driver, for a Service that names none. */
-  readonly driver: DriverName
-  readonly drivers: Drivers
-  readonly pools: readonly Pool[]
-  readonly index: AddressIndex
-  /** The cluster is no longer served: everything of it must go, whatever is seen. */
-  readonly deregistered: boolean
-  /** Milliseconds since the epoch. */
-  readonly now: number
-}
+export type { Claiming, Decision, Situation } from './decision.ts'
 
-/** Rows to take or let go together with the events. */
-export type Claiming =
-  | { readonly change: 'take'; readonly at: IpAddress | Frontend }
-  | { readonly change: 'release'; readonly at: IpAddress | Frontend; readonly restMs: number }
-
-export interface Decision {
-  readonly events: readonly DomainEvent[]
-  readonly claims: readonly Claiming[]
-  /** The wish is refused, whether that is said now or was before. */
-  readonly refused?: {
-    readonly type: DomainEvent['type']
-    /** When an address comes free by itself, milliseconds since the epoch. */
-    readonly freeAt: number | null
-  }
-}
-
-const nothing: Decision = { events: [], claims: [] }
-
-/** Rest of an address whose pool is gone, or moves in one step: long enough to be out of every edge. */
-const leastRestMs = 10_000
-const defaultRestSeconds = 60
 /** A promised time that passed so long ago is told anew: not at each of many vain attempts. */
 const brokenPromiseMs = 60_000
 
@@ -113,6 +79,7 @@ const satisfy = (at: Situation, balancer: Held): Decision => {
   const changed = hash !== balancer.intentHash
   const moves = wantedDriver(at) !== balancer.driver
   const settled = balancer.status === 'Serving' && !changed && !moves && !balancer.refusal
+  if (settled && balancer.vacant && balancer.formers.length === 0) return vacate(at, balancer)
   if (settled && !holdsInVain(at, balancer)) return nothing
   const kept = balancer.status === 'Serving' ? balancer : empty
   // After a move the driver it has now is a former one.
@@ -126,8 +93,14 @@ const satisfy = (at: Situation, balancer: Held): Decision => {
     ...(changed ? [changeOf(balancer.intent, at.seen.intent)] : []),
     ...(moves ? [moveOf(at, balancer)] : []),
   ]
-  const lettingGo = balancer.status === 'Serving' ? lettingGoOf(at, balancer, outcome) : []
-  return { events: [...news, ...tried.events], claims: [...tried.claims, ...lettingGo] }
+  if (balancer.status !== 'Serving' || outcome === undefined) {
+    return { events: [...news, ...tried.events], claims: tried.claims }
+  }
+  const leaving = leavingOf(balancer, outcome.data)
+  const allocated =
+    leaving.length === 0 ? outcome : event(outcome.type, { ...outcome.data, leaving })
+  const lettingGo = lettingGoOf(at, balancer, allocated)
+  return { events: [...news, allocated], claims: [...tried.claims, ...lettingGo] }
 }
 
 type Held = Extract<Balancer, { intent: unknown }>
@@ -165,13 +138,15 @@ const changeOf = (before: LoadBalancerIntent, after: LoadBalancerIntent): Domain
 /** What is held when a wish is looked at. */
 interface Kept {
   readonly leases: readonly Lease[]
+  /** Addresses of before that it may have back. */
+  readonly leaving: readonly Lease[]
   readonly frontends: readonly Frontend[]
   /** Epochs at former drivers, which may still use what is held. */
   readonly formers: readonly number[]
   /** The wanted driver serves it already, so that it is asked for nothing new. */
   readonly served: boolean
 }
-const empty: Kept = { leases: [], frontends: [], formers: [], served: false }
+const empty: Kept = { leases: [], leaving: [], frontends: [], formers: [], served: false }
 
 /** Takes what the wish needs, keeping the leases it has where they still fit. */
 const hold = (at: Situation, kept: Kept): Decision => {
@@ -181,7 +156,9 @@ const hold = (at: Situation, kept: Kept): Decision => {
   if (refusal) return refuse(refusal, null)
   if (byProvider) return holdNothingMore(kept)
   const { requestedAddress } = wish.intent
-  const stays = kept.leases.find(({ ip }) => requestedAddress === null || ip === requestedAddress)
+  const stays = [...kept.leases, ...kept.leaving].find(
+    ({ ip }) => requestedAddress === null || ip === requestedAddress,
+  )
   const choice = stays
     ? ({ found: true, ...stays, reason: 'sticky' } as const)
     : chooseAddress(wish)
@@ -238,30 +215,6 @@ const refusalOf = (
 const frontendsOf = (intent: LoadBalancerIntent, ip: IpAddress): Frontend[] =>
   intent.ports.map(({ protocol, port }) => ({ ip, protocol, port }))
 
-/** Rows of the old holding that the new one no longer names. Made before broken: same transaction. */
-const lettingGoOf = (
-  at: Situation,
-  old: { readonly leases: readonly Lease[]; readonly frontends: readonly Frontend[] },
-  allocated: DomainEvent | undefined,
-): Claiming[] => {
-  if (allocated?.type !== 'FrontendsAllocated') return []
-  const { leases, frontends } = allocated.data
-  const moved = old.leases.filter((lease) => !leases.some((each) => each.ip === lease.ip))
-  const closed = old.frontends.filter((frontend) => !frontends.some((each) => same(each, frontend)))
-  return [
-    ...closed.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
-    ...moved.map((each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const),
-  ]
-}
-
-const same = (a: Frontend, b: Frontend): boolean =>
-  a.ip === b.ip && a.protocol === b.protocol && a.port === b.port
-
-const restMs = (at: Situation, lease: Lease): number => {
-  const pool = at.pools.find((each) => each.name === lease.pool)
-  return Math.max(leastRestMs, 1000 * (pool?.quarantineSeconds ?? defaultRestSeconds))
-}
-
 const requestRelease = (at: Situation): Decision => {
   const reasons = {
     present: 'cluster-deregistered',
@@ -271,27 +224,4 @@ const requestRelease = (at: Situation): Decision => {
   } as const
   const reason = at.deregistered ? 'cluster-deregistered' : reasons[at.seen.phase]
   return { events: [event('ReleaseRequested', { reason })], claims: [] }
-}
-
-const release = (at: Situation, old: Extract<Balancer, { status: 'Releasing' }>): Decision => {
-  // A cluster that is no longer served may be out of reach, so its finalizers are not waited for: also
-  // not when the Service had to go for another reason, and the cluster left while it went.
-  const unreachable = at.deregistered || old.reason === 'cluster-deregistered'
-  if (!old.absent || !(old.finalizerRemoved || unreachable)) return nothing
-  const rests = old.leases.map((lease) => restMs(at, lease))
-  const until = rests.length > 0 ? new Date(at.now + Math.max(...rests)).toISOString() : null
-  const released = event('FrontendsReleased', {
-    leases: [...old.leases],
-    frontends: [...old.frontends],
-    quarantineUntil: until,
-  })
-  return {
-    events: [released],
-    claims: [
-      ...old.frontends.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
-      ...old.leases.map(
-        (each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const,
-      ),
-    ],
-  }
 }

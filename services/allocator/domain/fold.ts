@@ -34,6 +34,14 @@ interface Making {
 interface Holding {
   readonly leases: readonly Lease[]
   readonly frontends: readonly Frontend[]
+  /** A resource was intended with what was held then. */
+  readonly made: boolean
+  /** Addresses of before, which the resource may still use. */
+  readonly leaving: readonly Lease[]
+  /** The first generation without any of those; null while there is none. */
+  readonly clearFrom: number | null
+  /** What is shown is of that generation or a later one, so that they can go. */
+  readonly vacant: boolean
 }
 
 /**
@@ -80,8 +88,28 @@ export const initialFacts: BalancerFacts = {
 const refused = (at: Balancer, refusal: Refusal): Balancer =>
   at.status === 'Wanted' || at.status === 'Serving' ? { ...at, refusal } : at
 
+const noneLeaving = { leaving: [], clearFrom: null, vacant: false } as const
+
 const held = (at: Balancer): Holding =>
-  at.status === 'Serving' || at.status === 'Releasing' ? at : { leases: [], frontends: [] }
+  at.status === 'Serving' || at.status === 'Releasing'
+    ? at
+    : { leases: [], frontends: [], made: false, ...noneLeaving }
+
+/** What of an order of the newest incarnation shows that addresses of before are out of use. */
+const clearing = (at: Balancer, event: RecordedEvent): Balancer => {
+  if (at.status !== 'Serving') return at
+  if (event.type === 'ResourceIntended') {
+    const { frontends } = event.data.desired
+    const none = at.leaving.length === 0 || event.data.epoch !== at.epoch
+    const used = frontends.some(({ ip }) => at.leaving.some((lease) => lease.ip === ip))
+    if (none || used) return { ...at, made: true, clearFrom: null }
+    return { ...at, made: true, clearFrom: at.clearFrom ?? event.data.generation }
+  }
+  if (event.type === 'FrontendsVacated') return { ...at, ...noneLeaving }
+  if (event.type !== 'StatusPublished' || at.clearFrom === null) return at
+  const { epoch, generation } = event.data
+  return epoch === at.epoch && generation >= at.clearFrom ? { ...at, vacant: true } : at
+}
 
 const moved = (at: Balancer, to: DriverName, epoch: number): Balancer =>
   at.status === 'Wanted' || at.status === 'Serving'
@@ -102,9 +130,9 @@ const absent = (at: Balancer, { epoch }: EventData<'ResourceAbsent'>): Balancer 
 }
 
 const releasing = (at: Balancer, reason: string, epoch: number): Balancer => {
-  const { leases, frontends } = held(at)
-  const open = { absent: false, finalizerRemoved: false }
-  return { status: 'Releasing', epoch, leases, frontends, reason, ...open }
+  const { leases, frontends, made, leaving, clearFrom, vacant } = held(at)
+  const holding = { leases, frontends, made, leaving, clearFrom, vacant }
+  return { status: 'Releasing', epoch, ...holding, reason, absent: false, finalizerRemoved: false }
 }
 
 const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Balancer => {
@@ -122,7 +150,7 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
     }
     case 'FrontendsAllocated': {
       if (at.status !== 'Wanted' && at.status !== 'Serving') return at
-      const { leases, frontends } = event.data
+      const { leases, frontends, leaving = [] } = event.data
       const hash = intentHash(at.intent)
       return {
         ...at,
@@ -130,6 +158,10 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
         intentHash: hash,
         leases,
         frontends,
+        made: held(at).made,
+        leaving,
+        clearFrom: null,
+        vacant: false,
         refusal: undefined,
       }
     }
@@ -158,7 +190,7 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
     case 'FrontendsReleased':
       return { status: 'None' }
     default:
-      return at // events of other services that say nothing about addresses
+      return clearing(at, event)
   }
 }
 

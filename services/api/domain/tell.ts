@@ -46,6 +46,10 @@ export const gistOf = (event: RecordedEvent): string => {
       const held = leases.map(({ ip }) => ip).join(', ')
       return quarantineUntil === null ? held : `${held} rests until ${quarantineUntil}`
     }
+    case 'FrontendsVacated': {
+      const { leases, quarantineUntil } = event.data
+      return `${leases.map(({ ip }) => ip).join(', ')} rests until ${quarantineUntil}`
+    }
     case 'ReconcileParked':
       return event.data.problem
     default:

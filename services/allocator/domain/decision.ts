@@ -1,0 +1,45 @@
+// What a decision of the allocator is made from, and what it comes to.
+import type {
+  DomainEvent,
+  DriverName,
+  Frontend,
+  IpAddress,
+  Pool,
+  ServiceObservation,
+} from '@weir/contract'
+import type { AddressIndex } from './address-index.ts'
+import type { Drivers } from './drivers.ts'
+import type { BalancerFacts } from './fold.ts'
+
+export interface Situation {
+  readonly facts: BalancerFacts
+  readonly seen: ServiceObservation
+  /** The cluster's default driver, for a Service that names none. */
+  readonly driver: DriverName
+  readonly drivers: Drivers
+  readonly pools: readonly Pool[]
+  readonly index: AddressIndex
+  /** The cluster is no longer served: everything of it must go, whatever is seen. */
+  readonly deregistered: boolean
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/** Rows to take or let go together with the events. */
+export type Claiming =
+  | { readonly change: 'take'; readonly at: IpAddress | Frontend }
+  | { readonly change: 'release'; readonly at: IpAddress | Frontend; readonly restMs: number }
+
+export interface Decision {
+  readonly events: readonly DomainEvent[]
+  readonly claims: readonly Claiming[]
+  /** The wish is refused, whether that is said now or was before. */
+  readonly refused?: {
+    readonly type: DomainEvent['type']
+    /** When an address comes free by itself, milliseconds since the epoch. */
+    readonly freeAt: number | null
+  }
+}
+
+/** Nothing to say and nothing to hold. */
+export const nothing: Decision = { events: [], claims: [] }

@@ -1,0 +1,91 @@
+// How what is held is let go: at once, once it is out of use, or with the life.
+import type { DomainEvent, EventData, Frontend, Lease } from '@weir/contract'
+import { event } from '@weir/contract'
+import { nothing, type Claiming, type Decision, type Situation } from './decision.ts'
+import type { Balancer } from './fold.ts'
+
+/** Rest of an address whose pool is gone, or moves in one step: long enough to be out of every edge. */
+const leastRestMs = 10_000
+const defaultRestSeconds = 60
+/** A Service whose address changes again and again holds no more old ones than this. */
+const mostLeaving = 4
+
+/**
+ * Old addresses that the resource may still use. Where the provider gives the address, ours are kept in
+ * the lease itself while a former driver may use them.
+ */
+export const leavingOf = (
+  old: Extract<Balancer, { status: 'Serving' }>,
+  { leases, choice }: EventData<'FrontendsAllocated'>,
+): Lease[] => {
+  const mayStay = old.made && choice !== 'provider'
+  const before = mayStay ? [...old.leaving, ...old.leases] : old.leaving
+  return before.filter((lease) => !leases.some(({ ip }) => ip === lease.ip)).slice(-mostLeaving)
+}
+
+/** What is served and shown has none of the old addresses any more. */
+export const vacate = (
+  at: Situation,
+  { leaving }: Extract<Balancer, { status: 'Serving' }>,
+): Decision => ({
+  events: [
+    event('FrontendsVacated', { leases: [...leaving], quarantineUntil: restUntil(at, leaving) }),
+  ],
+  claims: leaving.map((each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) })),
+})
+
+/** Rows of the old holding that the new one no longer names. Made before broken: same transaction. */
+export const lettingGoOf = (
+  at: Situation,
+  old: Extract<Balancer, { status: 'Serving' }>,
+  {
+    data: { leases, frontends, leaving = [] },
+  }: Extract<DomainEvent, { type: 'FrontendsAllocated' }>,
+): Claiming[] => {
+  const still = [...leases, ...leaving]
+  const moved = [...old.leaving, ...old.leases].filter(
+    (lease) => !still.some((each) => each.ip === lease.ip),
+  )
+  const closed = old.frontends.filter((frontend) => !frontends.some((each) => same(each, frontend)))
+  return [
+    ...closed.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
+    ...moved.map((each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const),
+  ]
+}
+
+const same = (a: Frontend, b: Frontend): boolean =>
+  a.ip === b.ip && a.protocol === b.protocol && a.port === b.port
+
+const restMs = (at: Situation, lease: Lease): number => {
+  const pool = at.pools.find((each) => each.name === lease.pool)
+  return Math.max(leastRestMs, 1000 * (pool?.quarantineSeconds ?? defaultRestSeconds))
+}
+
+/** When the last of them comes out of its rest. */
+const restUntil = (at: Situation, leases: readonly Lease[]): string =>
+  new Date(at.now + Math.max(...leases.map((lease) => restMs(at, lease)))).toISOString()
+
+export const release = (
+  at: Situation,
+  old: Extract<Balancer, { status: 'Releasing' }>,
+): Decision => {
+  // A cluster that is no longer served may be out of reach, so its finalizers are not waited for: also
+  // not when the Service had to go for another reason, and the cluster left while it went.
+  const unreachable = at.deregistered || old.reason === 'cluster-deregistered'
+  if (!old.absent || !(old.finalizerRemoved || unreachable)) return nothing
+  const leases = [...old.leases, ...old.leaving]
+  const released = event('FrontendsReleased', {
+    leases,
+    frontends: [...old.frontends],
+    quarantineUntil: leases.length > 0 ? restUntil(at, leases) : null,
+  })
+  return {
+    events: [released],
+    claims: [
+      ...old.frontends.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
+      ...leases.map(
+        (each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const,
+      ),
+    ],
+  }
+}
