@@ -221,6 +221,21 @@ describe('a move', () => {
     expect(ends).toHaveLength(2)
   })
 
+  test('back to a cloud before it was left waits until the one of before is gone there', async () => {
+    const world = await served()
+    await world.say(movedTo('octavia'), granted('TCP/80'), shown(2))
+    await world.pass(10)
+    world.clouds[0].takes(5000)
+    world.clouds[0].denies(5000)
+    await world.say(movedTo('memory', 'octavia'), movedTo('octavia', 'memory'), granted('TCP/80'))
+    await world.pass(60)
+    const order = (await world.story()).flatMap(({ type, data }) =>
+      type === 'ResourceIntended' || type === 'ResourceAbsent' ? [`${type} ${data.epoch}`] : [],
+    )
+    expect(order.slice(-3)).toEqual(['ResourceAbsent 3', 'ResourceAbsent 2', 'ResourceIntended 4'])
+    expect(exists(world)).toEqual(['octavia 4 TCP/80 a'])
+  })
+
   test('back to a cloud that still deletes the one of before waits until that is gone', async () => {
     const world = await served()
     await world.say(movedTo('octavia'), granted('TCP/80'), shown(2))

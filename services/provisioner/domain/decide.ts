@@ -37,10 +37,15 @@ const next = (state: Living, known: Knowledge): Step => {
     case 'Wanted':
       if (role.role !== 'newest') return leaveBehind(state, role)
       // At most one of a key is at a provider: the one of before is gone first.
-      return role.kept ? whenCalled : decideWanted(state, known)
+      return role.kept || (role.shares && !replaces(known))
+        ? whenCalled
+        : decideWanted(state, known)
     case 'Intended':
     case 'Programmed':
       if (role.role === 'left-over') return leaveBehind(state, role)
+      if (role.role === 'stand-in' && role.shares && !role.still && !replaces(known)) {
+        return leaveBehind(state, role)
+      }
       // The newest is at its very place: whatever it still says there would be a quarrel.
       if (role.role === 'stand-in' && role.still) return whenCalled
       return changeOf(state, known) ?? decideServing(state, known)
@@ -52,6 +57,12 @@ const next = (state: Living, known: Knowledge): Step => {
       return assertNever(state)
   }
 }
+
+/**
+ * Whether a later incarnation takes the place of an earlier one of its key at once. At a cloud, whose reads
+ * may deny what it is still deleting, it would be made beside it: the earlier one goes first there.
+ */
+const replaces = ({ absence: { lagMs } }: Knowledge): boolean => lagMs === 0
 
 const leaveBehind = (life: Life, role: Knowledge['role']): Step => {
   const evidence = role.role === 'left-over' ? role.evidence : life.cause.eventId

@@ -242,12 +242,14 @@ export const roleOf = (folded: Folded, living: Living): Role => {
   const { state, formers, shown } = folded
   if (living === state || state.status === 'Nothing') {
     const kept = formers.some(({ key, status }) => key === living.key && status === 'Removing')
-    return { role: 'newest', formers: formers.length, kept }
+    const shares = formers.some(({ key }) => key === living.key)
+    return { role: 'newest', formers: formers.length, kept, shares }
   }
   // Clients were told of the newest address only once the status showed it.
   const isShown = state.serves && shown !== undefined && shown.epoch >= state.epoch
   if (!isShown && living === formers.findLast(({ serves }) => serves)) {
-    return { role: 'stand-in', still: living.key === state.key && state.generation > 0 }
+    const shares = living.key === state.key
+    return { role: 'stand-in', shares, still: shares && state.generation > 0 }
   }
   return { role: 'left-over', evidence: isShown ? shown.eventId : state.cause.eventId }
 }

@@ -62,9 +62,17 @@ export type Role =
    * The newest: it serves, or shall. `formers` are left of the drivers it moved from; `kept` while one of
    * them, which goes, has its key: it moved back before that was absent.
    */
-  | { readonly role: 'newest'; readonly formers: number; readonly kept: boolean }
-  /** It serves until the newest does. `still` while that one shares its key and has taken its place. */
-  | { readonly role: 'stand-in'; readonly still: boolean }
+  | {
+      readonly role: 'newest'
+      readonly formers: number
+      readonly kept: boolean
+      readonly shares: boolean
+    }
+  /**
+   * It serves until the newest does. `shares` when that one has the same key, since the Service moved
+   * back; `still` once that one has taken its place.
+   */
+  | { readonly role: 'stand-in'; readonly shares: boolean; readonly still: boolean }
   /** Another one serves; the event that proves it. */
   | { readonly role: 'left-over'; readonly evidence: string }
 
