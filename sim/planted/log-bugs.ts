@@ -95,7 +95,7 @@ export const logBugs: readonly PlantedBug[] = [
   {
     name: 'a change is kept and nobody told',
     does: 'one observation of ten is stored without work for its keys',
-    within: 40,
+    within: 120,
     plants: {
       store: (store, { actor, service }) =>
         service === 'watcher'
