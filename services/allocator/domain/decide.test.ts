@@ -17,7 +17,8 @@ import {
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createAddressIndex, type AddressIndex } from './address-index.ts'
-import { decide, type Decision } from './decide.ts'
+import { decide } from './decide.ts'
+import type { Decision } from './decision.ts'
 import { builtInDrivers } from './drivers.ts'
 import { evolve, initialFacts } from './fold.ts'
 

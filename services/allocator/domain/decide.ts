@@ -26,8 +26,6 @@ import { driverProblem } from './drivers.ts'
 import type { Balancer, Refusal } from './fold.ts'
 import { leavingOf, lettingGoOf, release, vacate } from './let-go.ts'
 
-export type { Claiming, Decision, Situation } from './decision.ts'
-
 /** A promised time that passed so long ago is told anew: not at each of many vain attempts. */
 const brokenPromiseMs = 60_000
 

@@ -8,9 +8,12 @@ import {
   platformTenant,
   tenantId,
   type Cluster,
+  type ClusterId,
+  type DomainEvent,
 } from '@weir/contract'
 import { encodeCredentials, parseKubeconfig } from '@weir/kube'
 import { sealSecret } from '@weir/runtime'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { refuseReserved } from '../node-networks.ts'
 import { notFound, Problem } from '../problem.ts'
@@ -138,23 +141,31 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     },
   )
 
+  /** Records what was said of a cluster that is known. */
+  const say = async (
+    request: FastifyRequest & { readonly params: z.infer<typeof at> },
+    of: (id: ClusterId) => DomainEvent,
+  ): Promise<void> => {
+    const { tenant, id } = request.params
+    const caller = await callerFor(context, request, { change: tenant })
+    const view = await views.of(tenant)
+    if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
+    await recordAct(context, {
+      caller,
+      tenant,
+      category: 'cluster',
+      id,
+      version: view.versionOf(`cluster-${id}`),
+      event: of(id),
+      requestId: request.id,
+    })
+  }
+
   app.post(
     '/tenants/:tenant/clusters/:id/approve-absence',
     { schema: { params: at, response: { 204: z.null() } } },
     async (request, reply) => {
-      const { tenant, id } = request.params
-      const caller = await callerFor(context, request, { change: tenant })
-      const view = await views.of(tenant)
-      if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
-      await recordAct(context, {
-        caller,
-        tenant,
-        category: 'cluster',
-        id,
-        version: view.versionOf(`cluster-${id}`),
-        event: event('AbsenceApproved', { id }),
-        requestId: request.id,
-      })
+      await say(request, (id) => event('AbsenceApproved', { id }))
       return reply.code(204).send(null)
     },
   )
@@ -163,19 +174,7 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     '/tenants/:tenant/clusters/:id',
     { schema: { params: at, response: { 204: z.null() } } },
     async (request, reply) => {
-      const { tenant, id } = request.params
-      const caller = await callerFor(context, request, { change: tenant })
-      const view = await views.of(tenant)
-      if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
-      await recordAct(context, {
-        caller,
-        tenant,
-        category: 'cluster',
-        id,
-        version: view.versionOf(`cluster-${id}`),
-        event: event('ClusterDeregistered', { id }),
-        requestId: request.id,
-      })
+      await say(request, (id) => event('ClusterDeregistered', { id }))
       return reply.code(204).send(null)
     },
   )
