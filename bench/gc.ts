@@ -34,6 +34,9 @@ const measured = z.object({
 })
 type Measured = z.infer<typeof measured>
 
+/** NODE_OPTIONS of infra/Dockerfile. */
+const asInTheImage = ['--max-semi-space-size=4']
+
 /**
  * gc on a real log and a provider with many resources: how long a scan takes, what memory it needs, and
  * whether orphans are removed within the provider's rate.
@@ -54,7 +57,7 @@ export const benchGc: Bench = async (args) => {
     const [resources, orphans] = [Number(values.resources), Number(values.orphans)]
     await fill(postgres.url, resources, orphans)
     const program = join(import.meta.dirname, 'gc', 'scan.ts')
-    const words = ['--expose-gc', program, postgres.url, String(resources), values['per-second']]
+    const words = [...asInTheImage, '--expose-gc', program, postgres.url, String(resources), values['per-second']]
     const options = { maxBuffer: 1e8 }
     const { stdout } = await promisify(execFile)(process.execPath, words, options)
     print(measured.parse(JSON.parse(stdout)), resources)

@@ -269,6 +269,15 @@ test('a load balancer that AWS cannot set up is told, taken away and made again'
     status: 'retry',
     problem: expect.stringContaining('insufficient addresses'),
   })
+  const [arn = ''] = rig.fake.state.balancers.keys()
+  const order = { order: 'serve', desired: rig.sample() } as const
+  const held = await carryOut(rig.driver, order, () => false)
+  expect(held.outcome).toEqual({
+    status: 'discards',
+    ref: arn,
+    why: expect.stringContaining('failed'),
+  })
+  expect(counted('DeleteLoadBalancer')).toBe(0)
   await serve()
   expect(counted('CreateLoadBalancer')).toBe(2)
   expect(rig.fake.state.balancers.size).toBe(1)
