@@ -57,7 +57,14 @@ export const benchGc: Bench = async (args) => {
     const [resources, orphans] = [Number(values.resources), Number(values.orphans)]
     await fill(postgres.url, resources, orphans)
     const program = join(import.meta.dirname, 'gc', 'scan.ts')
-    const words = [...asInTheImage, '--expose-gc', program, postgres.url, String(resources), values['per-second']]
+    const words = [
+      ...asInTheImage,
+      '--expose-gc',
+      program,
+      postgres.url,
+      String(resources),
+      values['per-second'],
+    ]
     const options = { maxBuffer: 1e8 }
     const { stdout } = await promisify(execFile)(process.execPath, words, options)
     print(measured.parse(JSON.parse(stdout)), resources)

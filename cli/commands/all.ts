@@ -177,6 +177,9 @@ const addCluster = (program: Command): void => {
     .option('--driver <name>', 'who makes its load balancers unless a Service says (edge)')
     .option('--no-default-class', 'serve only Services with loadBalancerClass weir.dev/*')
     .action(async (flags) => (await import('./cluster.ts')).clusterConnect(flags))
+  ask(cluster.command('list').description('every cluster, and what is held back there')).action(
+    async (flags: Common) => (await import('./cluster.ts')).clusterList(await client(flags), flags),
+  )
   ask(
     cluster
       .command('set-driver <cluster> <driver>')

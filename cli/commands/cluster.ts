@@ -9,7 +9,7 @@ import {
 import { z } from 'zod'
 import { createClient, type ApiClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
-import { answer, ok, print, tell, type Format } from '../output.ts'
+import { answer, ok, print, show, tell, type Format } from '../output.ts'
 import { openSession, type SessionFlags } from '../session.ts'
 
 interface ConnectFlags extends SessionFlags {
@@ -53,7 +53,36 @@ export const clusterConnect = async (flags: ConnectFlags): Promise<void> => {
   ok(`cluster ${flags.name} (${id}) is connected for tenant ${client.tenant}`)
 }
 
-const listed = z.object({ items: z.array(z.looseObject({ id: z.string(), name: z.string() })) })
+const listed = z.object({
+  items: z.array(
+    z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      driver: z.string(),
+      missing: z.object({ missing: z.number(), of: z.number() }).nullable(),
+    }),
+  ),
+})
+type Listed = z.infer<typeof listed>['items'][number]
+
+/** Prints the tenant's clusters, and where Services are missing that nobody has approved as gone. */
+export const clusterList = async (
+  client: ApiClient,
+  flags: { readonly output: Format },
+): Promise<void> => {
+  const { items } = await client.get(`/v1/tenants/${client.tenant}/clusters`, listed)
+  show(flags.output, items, items, [
+    { heading: 'NAME', cell: ({ name }) => name },
+    { heading: 'ID', cell: ({ id }) => id },
+    { heading: 'DRIVER', cell: ({ driver }) => driver },
+    { heading: 'HELD BACK', cell: heldBackText },
+  ])
+}
+
+const heldBackText = ({ name, missing }: Listed): string =>
+  missing === null
+    ? '-'
+    : `${missing.missing} of ${missing.of} Services are missing; if they are gone: weir cluster approve-absence ${name}`
 
 /** Has another driver make the load balancers of a cluster; those that are there move, one by one. */
 export const clusterSetDriver = async (

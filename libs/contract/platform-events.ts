@@ -99,6 +99,9 @@ export const platformEvents = {
     of: z.int().min(1),
   }),
 
+  /** Of what `ServicesMissing` told so much is back that the rest is an everyday loss. Emitted by the watcher. */
+  ServicesReturned: z.object({ id: clusterId }),
+
   /** What is missing in a cluster is gone indeed, says somebody who may; holds for an hour. Emitted by the api. */
   AbsenceApproved: z.object({ id: clusterId }),
 

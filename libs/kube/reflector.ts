@@ -32,7 +32,7 @@ export interface ReflectorHandler<T> {
   deleted(object: T): Promise<void>
   /**
    * Whether so many as are missing from two complete lists may be taken for gone; when absent, they may.
-   * Otherwise they stay known, and the next list is compared with them again.
+   * Otherwise they stay known, and the next list is compared with them again. Asked of none missing, too.
    */
   mayBeGone?(uids: ReadonlySet<string>): Promise<boolean>
   /** An object that was known is missing from two complete lists. */
@@ -117,7 +117,7 @@ export const createReflector = <T>(options: ReflectorOptions<T>): Reflector => {
       const again = await handOver(known, complete, handler)
       missing = new Set([...missing].filter((uid) => again.has(uid)))
     }
-    if (missing.size > 0 && !(await guard(mayBeGone(handler, missing)))) missing = new Set()
+    if (!(await guard(mayBeGone(handler, missing)))) missing = new Set()
     for (const uid of missing) {
       known.forget(uid)
       await guard(handler.missing(uid))

@@ -14,6 +14,8 @@ export interface TenantView {
   /** By the Service's UID, in the order they were first asked for. */
   readonly balancers: ReadonlyMap<string, BalancerState>
   readonly clusters: ReadonlyMap<string, Cluster>
+  /** By cluster: how many Services are missing there, and are not released for being so many. */
+  readonly missing: ReadonlyMap<string, Missing>
   /** Only in the platform's view. */
   readonly pools: ReadonlyMap<string, Pool>
   readonly tenants: ReadonlyMap<string, string>
@@ -22,9 +24,15 @@ export interface TenantView {
   versionOf(stream: string): number
 }
 
+export interface Missing {
+  readonly missing: number
+  readonly of: number
+}
+
 interface Model {
   balancers: Map<string, BalancerState>
   clusters: Map<string, Cluster>
+  missing: Map<string, Missing>
   pools: Map<string, Pool>
   tenants: Map<string, string>
   versions: Map<string, number>
@@ -69,6 +77,7 @@ export const createViews = (
 const emptyModel = (): Model => ({
   balancers: new Map(),
   clusters: new Map(),
+  missing: new Map(),
   pools: new Map(),
   tenants: new Map(),
   versions: new Map(),
@@ -95,6 +104,14 @@ const apply = (model: Model, event: RecordedEvent): void => {
       return
     case 'ClusterDeregistered':
       model.clusters.delete(event.data.id)
+      model.missing.delete(event.data.id)
+      return
+    case 'ServicesMissing':
+      model.missing.set(event.data.id, event.data)
+      return
+    case 'ServicesReturned':
+    case 'AbsenceApproved':
+      model.missing.delete(event.data.id)
       return
     default: {
       const state = evolveBalancer(model.balancers.get(event.correlationid), event)

@@ -36,8 +36,10 @@ const open = () => {
       causationId: 'test',
     })
   }
+  const again = () => createAbsence({ known, log: store.log, clock, logger: silentLogger })
   return {
-    absence: createAbsence({ known, log: store.log, clock, logger: silentLogger }),
+    absence: again(),
+    again,
     say,
     pass: (ms: number) => (now += ms),
     told: async () => (await store.log.story(tenant, id)).map(({ type }) => type),
@@ -72,4 +74,18 @@ test('many are held, told of once, and believed for an hour after somebody appro
   pass(3_600_000)
   expect(await absence.isBelieved(7, 10)).toBe(false)
   expect((await told()).slice(2)).toEqual(['AbsenceApproved', 'ServicesMissing'])
+})
+
+test('what comes back ends it, whichever process told of it', async () => {
+  const { absence, again, told } = open()
+  expect(absence.heldBack()).toBe(0)
+  expect(await absence.isBelieved(6, 10)).toBe(false)
+  expect(absence.heldBack()).toBe(6)
+  const other = again()
+  expect(await other.isBelieved(0, 10)).toBe(true)
+  expect(await other.isBelieved(0, 10)).toBe(true)
+  expect(other.heldBack()).toBe(0)
+  expect(await told()).toEqual(['ServicesMissing', 'ServicesReturned'])
+  expect(await other.isBelieved(6, 10)).toBe(false)
+  expect((await told()).at(-1)).toBe('ServicesMissing')
 })

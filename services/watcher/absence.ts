@@ -1,4 +1,4 @@
-import { event, streamOf, type RecordedEvent } from '@weir/contract'
+import { event, streamOf, type DomainEvent, type RecordedEvent } from '@weir/contract'
 import type { Store } from '@weir/eventlog'
 import type { Clock, Logger } from '@weir/kernel'
 import type { KnownCluster } from './registry.ts'
@@ -21,10 +21,15 @@ export const isMassive = (missing: number, of: number): boolean =>
 export interface Absence {
   /**
    * Whether what is missing from two complete lists may be taken for gone. A "no" is recorded once, as
-   * `ServicesMissing` in the cluster's story; `AbsenceApproved` turns it into a "yes" for an hour.
+   * `ServicesMissing` in the cluster's story; `AbsenceApproved` turns it into a "yes" for an hour, and a
+   * list that misses few again ends it with `ServicesReturned`.
    */
   isBelieved(missing: number, of: number): Promise<boolean>
+  /** How many are missing and not taken for gone, by the last list; 0 before there is one. */
+  heldBack(): number
 }
+
+const says: readonly string[] = ['ServicesMissing', 'ServicesReturned', 'AbsenceApproved']
 
 export const createAbsence = (ports: {
   readonly known: Pick<KnownCluster, 'tenant' | 'cluster'>
@@ -35,34 +40,45 @@ export const createAbsence = (ports: {
   const { known, log, logger } = ports
   const { tenant } = known
   const { id } = known.cluster
+  // Undefined until a list was judged: another process may have told of something.
+  let heldBack: number | undefined
 
-  const record = async (story: readonly RecordedEvent[], missing: number, of: number) => {
+  const record = async (story: readonly RecordedEvent[], said: DomainEvent): Promise<void> => {
     const stream = streamOf('cluster', id)
     const version = story.findLast(({ subject }) => subject === stream)?.streamversion ?? 0
     await log.append({
       tenant,
-      commandId: `${consumer}/${stream}/${version}/ServicesMissing`,
-      events: [
-        { stream, expectedVersion: version, event: event('ServicesMissing', { id, missing, of }) },
-      ],
+      commandId: `${consumer}/${stream}/${version}/${said.type}`,
+      events: [{ stream, expectedVersion: version, event: said }],
       actor: consumer,
       correlationId: id,
       causationId: `list:${id}`,
     })
   }
 
+  const judge = async (missing: number, of: number): Promise<boolean> => {
+    const massive = isMassive(missing, of)
+    if (!massive && heldBack === 0) return true
+    const story = await log.story(tenant, id)
+    const last = story.findLast(({ type }) => says.includes(type))
+    const isTold = last?.type === 'ServicesMissing'
+    if (!massive) {
+      if (isTold) await record(story, event('ServicesReturned', { id }))
+      return true
+    }
+    const age = (await log.now()) - Date.parse(last?.recordedtime ?? '')
+    if (last?.type === 'AbsenceApproved' && age < approvedForMs) return true
+    logger.error({ missing, of }, 'so many Services are missing at once that nothing is released')
+    if (!isTold) await record(story, event('ServicesMissing', { id, missing, of }))
+    return false
+  }
+
   return {
     isBelieved: async (missing, of) => {
-      if (!isMassive(missing, of)) return true
-      const story = await log.story(tenant, id)
-      const last = story.findLast(
-        ({ type }) => type === 'ServicesMissing' || type === 'AbsenceApproved',
-      )
-      const age = (await log.now()) - Date.parse(last?.recordedtime ?? '')
-      if (last?.type === 'AbsenceApproved' && age < approvedForMs) return true
-      logger.error({ missing, of }, 'so many Services are missing at once that nothing is released')
-      if (last?.type !== 'ServicesMissing') await record(story, missing, of)
-      return false
+      const believed = await judge(missing, of)
+      heldBack = believed ? 0 : missing
+      return believed
     },
+    heldBack: () => heldBack ?? 0,
   }
 }

@@ -32,6 +32,8 @@ export interface ClusterWatch {
   /** Milliseconds since the API server last said anything about Services. */
   staleMs(): number
   synced(): boolean
+  /** Services that are missing from its lists and not taken for gone, because they are so many. */
+  heldBack(): number
   /** Watches until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -54,6 +56,7 @@ export const watchCluster = async (
     before.filter(({ phase }) => phase !== 'gone').map((seen) => [seen.serviceUid, seen]),
   )
   const publisher = createPublisher({ bus, clock, ids, logger, epoch: fence, nextOrder })
+  const absence = createAbsence({ known: desk.known, log: store.log, clock, logger })
   const endpoints = createEndpointWatch({ desk, publisher, clock, signal })
   const nodes = createNodeWatch({ known: desk.known, publisher, clock, signal })
   const services = createServiceWatch({
@@ -66,7 +69,7 @@ export const watchCluster = async (
     trace,
     metrics,
     remembered,
-    absence: createAbsence({ known: desk.known, log: store.log, clock, logger }),
+    absence,
     onCare: (service) => endpoints.care(service),
     signal,
   })
@@ -82,6 +85,7 @@ export const watchCluster = async (
   return {
     staleMs: () => reflectors[0].staleMs(),
     synced: () => reflectors.every((reflector) => reflector.synced()),
+    heldBack: absence.heldBack,
     run: async (until) => {
       const stop = (): void => over.abort()
       if (until.aborted) stop()

@@ -42,11 +42,12 @@ export interface Watcher {
   readonly reconcile: (item: WorkItem) => Promise<{ readonly againInMs?: number }>
   /** Holds and watches clusters until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
-  /** The clusters watched here: how long each has been silent, and whether it was read in full. */
+  /** The clusters watched here: how long each has been silent, whether it was read in full, what is held back. */
   watching(): readonly {
     readonly cluster: string
     readonly staleMs: number
     readonly synced: boolean
+    readonly heldBack: number
   }[]
 }
 
@@ -115,6 +116,7 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
         cluster: name.slice(name.indexOf('/') + 1),
         staleMs: at.staleMs(),
         synced: at.synced(),
+        heldBack: at.heldBack(),
       })),
   }
 }

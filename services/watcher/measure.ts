@@ -29,7 +29,7 @@ export const createCounts = (metrics: Metrics): ((resource: string) => Reflector
 
 const measureEveryMs = 5000
 
-/** Shows until `signal` aborts how many clusters are watched and how stale the stalest one is. */
+/** Shows until `signal` aborts how many clusters are watched, how stale the stalest one is, and what is held back. */
 export const measureStaleness = async (
   metrics: Metrics,
   watcher: Pick<Watcher, 'watching'>,
@@ -44,10 +44,18 @@ export const measureStaleness = async (
     name: 'weir_watcher_stalest_seconds',
     help: 'Seconds since the most silent API server said anything',
   })
+  const missing = metrics.gauge({
+    name: 'weir_watcher_services_missing',
+    help: 'Services that are missing from lists and not released, because so many are missing at once',
+  })
   while (!signal.aborted) {
     const watching = watcher.watching()
     clusters.set(watching.length, {})
     stalest.set(Math.max(0, ...watching.map(({ staleMs }) => staleMs)) / 1000, {})
+    missing.set(
+      watching.reduce((sum, { heldBack }) => sum + heldBack, 0),
+      {},
+    )
     await clock.sleep(measureEveryMs, signal)
   }
 }

@@ -50,6 +50,11 @@ const changeBody = connectBody
   })
   .partial()
 
+const listedCluster = cluster.extend({
+  /** Services that are missing there, and are not released because they are so many; null when all is well. */
+  missing: z.object({ missing: z.int(), of: z.int() }).nullable(),
+})
+
 const at = z.object({ tenant: tenantId, id: clusterId })
 
 const reserved = (): Problem => new Problem(409, 'reserved', 'the platform has no clusters')
@@ -66,14 +71,15 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     {
       schema: {
         params: z.object({ tenant: tenantId }),
-        response: { 200: z.object({ items: z.array(cluster) }) },
+        response: { 200: z.object({ items: z.array(listedCluster) }) },
       },
     },
     async (request) => {
       const { tenant } = request.params
       await callerFor(context, request, { see: tenant })
-      const { clusters } = await views.of(tenant)
-      return { items: [...clusters.values()] }
+      const { clusters, missing } = await views.of(tenant)
+      const items = [...clusters.values()]
+      return { items: items.map((each) => ({ ...each, missing: missing.get(each.id) ?? null })) }
     },
   )
 

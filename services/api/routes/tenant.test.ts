@@ -1,5 +1,6 @@
 // What tenants do: their clusters, their load balancers, their audit.
 import { rootCertificates } from 'node:tls'
+import { clusterId, event, streamOf, type DomainEvent } from '@weir/contract'
 import { openSecret } from '@weir/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { acme, adminToken, masterKey, openApi, requested, said, type Api } from '../rig/api.ts'
@@ -83,6 +84,33 @@ describe('a cluster', () => {
     const url = `/v1/tenants/acme/clusters/${cluster}`
     expect((await api.ask(token, { method: 'DELETE', url })).statusCode).toBe(204)
     expect((await get<{ items: object[] }>('/clusters')).items).toEqual([])
+  })
+
+  test('shows what is missing there, until it is back or approved', async () => {
+    await connect(kubeconfig({ token: secret }))
+    const shown = async () =>
+      (await get<{ items: { missing: unknown }[] }>('/clusters')).items[0]?.missing
+    const id = clusterId.parse(cluster)
+    const stream = streamOf('cluster', id)
+    let expectedVersion = 1
+    const say = async (said: DomainEvent) => {
+      await api.store.log.append({
+        tenant: acme,
+        commandId: `say/${expectedVersion}`,
+        events: [{ stream, expectedVersion, event: said }],
+        actor: 'watcher',
+        correlationId: id,
+        causationId: 'test',
+      })
+      expectedVersion += 1
+    }
+    expect(await shown()).toBeNull()
+    for (const end of ['ServicesReturned', 'AbsenceApproved'] as const) {
+      await say(event('ServicesMissing', { id, missing: 6, of: 10 }))
+      expect(await shown()).toEqual({ missing: 6, of: 10 })
+      await say(event(end, { id }))
+      expect(await shown()).toBeNull()
+    }
   })
 
   test.each<[string, object, object]>([
