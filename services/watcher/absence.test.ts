@@ -36,8 +36,10 @@ const open = () => {
       causationId: 'test',
     })
   }
-  const again = () => createAbsence({ known, log: store.log, clock, logger: silentLogger })
+  const again = (over: Partial<typeof store.log> = {}) =>
+    createAbsence({ known, log: { ...store.log, ...over }, clock, logger: silentLogger })
   return {
+    store,
     absence: again(),
     again,
     say,
@@ -74,6 +76,22 @@ test('many are held, told of once, and believed for an hour after somebody appro
   pass(3_600_000)
   expect(await absence.isBelieved(7, 10)).toBe(false)
   expect((await told()).slice(2)).toEqual(['AbsenceApproved', 'ServicesMissing'])
+})
+
+test('an end that loses a race is told at the next list', async () => {
+  const { absence, store, again, told } = open()
+  await absence.isBelieved(6, 10)
+  let lost = false
+  const losing: typeof store.log.append = async (request) => {
+    if (lost) return store.log.append(request)
+    lost = true
+    return { status: 'conflict', stream: streamOf('cluster', id), actual: 9 }
+  }
+  const other = again({ append: losing })
+  await other.isBelieved(0, 10)
+  expect(await told()).toEqual(['ServicesMissing'])
+  await other.isBelieved(0, 10)
+  expect(await told()).toEqual(['ServicesMissing', 'ServicesReturned'])
 })
 
 test('what comes back ends it, whichever process told of it', async () => {

@@ -40,13 +40,14 @@ export const createAbsence = (ports: {
   const { known, log, logger } = ports
   const { tenant } = known
   const { id } = known.cluster
-  // Undefined until a list was judged: another process may have told of something.
+  // Undefined while the log may tell of something that is over: before the first list, and after a lost race.
   let heldBack: number | undefined
 
-  const record = async (story: readonly RecordedEvent[], said: DomainEvent): Promise<void> => {
+  /** False when somebody else said something first. */
+  const record = async (story: readonly RecordedEvent[], said: DomainEvent): Promise<boolean> => {
     const stream = streamOf('cluster', id)
     const version = story.findLast(({ subject }) => subject === stream)?.streamversion ?? 0
-    await log.append({
+    const { status } = await log.append({
       tenant,
       commandId: `${consumer}/${stream}/${version}/${said.type}`,
       events: [{ stream, expectedVersion: version, event: said }],
@@ -54,27 +55,37 @@ export const createAbsence = (ports: {
       correlationId: id,
       causationId: `list:${id}`,
     })
+    return status === 'appended' || status === 'repeated'
   }
 
-  const judge = async (missing: number, of: number): Promise<boolean> => {
-    const massive = isMassive(missing, of)
-    if (!massive && heldBack === 0) return true
+  /** Of few that are missing: ends what was told of many. */
+  const settle = async (): Promise<void> => {
+    if (heldBack === 0) return
     const story = await log.story(tenant, id)
     const last = story.findLast(({ type }) => says.includes(type))
-    const isTold = last?.type === 'ServicesMissing'
-    if (!massive) {
-      if (isTold) await record(story, event('ServicesReturned', { id }))
-      return true
-    }
+    const isOpen = last?.type === 'ServicesMissing'
+    const ended = !isOpen || (await record(story, event('ServicesReturned', { id })))
+    heldBack = ended ? 0 : undefined
+  }
+
+  /** Of many. */
+  const judge = async (missing: number, of: number): Promise<boolean> => {
+    const story = await log.story(tenant, id)
+    const last = story.findLast(({ type }) => says.includes(type))
     const age = (await log.now()) - Date.parse(last?.recordedtime ?? '')
     if (last?.type === 'AbsenceApproved' && age < approvedForMs) return true
     logger.error({ missing, of }, 'so many Services are missing at once that nothing is released')
-    if (!isTold) await record(story, event('ServicesMissing', { id, missing, of }))
+    if (last?.type !== 'ServicesMissing')
+      await record(story, event('ServicesMissing', { id, missing, of }))
     return false
   }
 
   return {
     isBelieved: async (missing, of) => {
+      if (!isMassive(missing, of)) {
+        await settle()
+        return true
+      }
       const believed = await judge(missing, of)
       heldBack = believed ? 0 : missing
       return believed
