@@ -18,8 +18,9 @@ import { z } from 'zod'
 import { refuseReserved } from '../node-networks.ts'
 import { notFound, Problem } from '../problem.ts'
 import type { RouteContext } from '../server.ts'
+import type { TenantView } from '../views.ts'
 import { requireUsable } from './drivers.ts'
-import { callerFor, recordAct, type Routes } from './route.ts'
+import { callerFor, recordAct, type Act, type Routes } from './route.ts'
 
 /** Node addresses of clusters whose owner names none: the private ranges (RFC 1918). */
 const privateCidrs = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((each) =>
@@ -62,9 +63,22 @@ const reserved = (): Problem => new Problem(409, 'reserved', 'the platform has n
 /** The vault's name for a cluster's credentials; the watcher reads it. */
 const credentialsName = (id: string): string => `cluster-credentials/${id}`
 
+/** An act on one cluster, of which `view` tells the version. */
+interface ClusterAct extends Pick<Act, 'caller' | 'tenant' | 'id' | 'event'> {
+  readonly view: TenantView
+}
+
 /** A tenant's clusters. */
 export const clusterRoutes = (app: Routes, context: RouteContext): void => {
   const { views, store, masterKey } = context
+
+  const record = (request: FastifyRequest, { view, ...act }: ClusterAct): Promise<void> =>
+    recordAct(context, {
+      ...act,
+      category: 'cluster',
+      version: view.versionOf(`cluster-${act.id}`),
+      requestId: request.id,
+    })
 
   app.get(
     '/tenants/:tenant/clusters',
@@ -107,15 +121,8 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       const secret = { tenant, cluster: wanted.id, field: 'credentials' }
       const sealed = await sealSecret(masterKey, secret, encodeCredentials(credentials))
       await store.vault.put(tenant, credentialsName(wanted.id), sealed)
-      await recordAct(context, {
-        caller,
-        tenant,
-        category: 'cluster',
-        id: wanted.id,
-        version: view.versionOf(`cluster-${wanted.id}`),
-        event: event(known ? 'ClusterChanged' : 'ClusterConnected', { cluster: wanted }),
-        requestId: request.id,
-      })
+      const said = event(known ? 'ClusterChanged' : 'ClusterConnected', { cluster: wanted })
+      await record(request, { caller, view, tenant, id: wanted.id, event: said })
       return wanted
     },
   )
@@ -134,15 +141,8 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       if (known === undefined) throw notFound(`cluster ${id}`)
       const wanted = cluster.parse({ ...known, ...request.body })
       if (hashOf(wanted) === hashOf(known)) return known
-      await recordAct(context, {
-        caller,
-        tenant,
-        category: 'cluster',
-        id,
-        version: view.versionOf(`cluster-${id}`),
-        event: event('ClusterChanged', { cluster: wanted }),
-        requestId: request.id,
-      })
+      const said = event('ClusterChanged', { cluster: wanted })
+      await record(request, { caller, view, tenant, id, event: said })
       return wanted
     },
   )
@@ -156,15 +156,7 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     const caller = await callerFor(context, request, { change: tenant })
     const view = await views.of(tenant)
     if (!view.clusters.has(id)) throw notFound(`cluster ${id}`)
-    await recordAct(context, {
-      caller,
-      tenant,
-      category: 'cluster',
-      id,
-      version: view.versionOf(`cluster-${id}`),
-      event: of(id),
-      requestId: request.id,
-    })
+    await record(request, { caller, view, tenant, id, event: of(id) })
   }
 
   app.post(

@@ -59,8 +59,8 @@ export interface Knowledge {
 /** What an incarnation is to its Service. */
 export type Role =
   /**
-   * The newest: it serves, or shall. `formers` are left of the drivers it moved from; `kept` while one of
-   * them, which goes, has its key: it moved back before that was absent.
+   * The newest: it serves, or shall. `formers` are left of the drivers it moved from; `shares` while one of
+   * them has its key, since it moved back before that was absent, and `kept` while such a one goes.
    */
   | {
       readonly role: 'newest'
