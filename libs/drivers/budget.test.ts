@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createBudget, createBudgets, requireGrant, type Budget, type Rate } from './budget.ts'
+import { createBudget, createBudgets, createReadGate, type Budget, type Rate } from './budget.ts'
 
 const createWorld = (write: Rate) => {
   let now = 1_000_000
@@ -176,6 +176,75 @@ describe('tenants', () => {
   })
 })
 
+describe('what goes on', () => {
+  test('needs no token, and whoever asks next waits until it is paid for', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 2 })
+    expect(budget.ask('a', 'write').granted).toBe(true)
+    for (let call = 0; call < 6; call += 1) {
+      expect(budget.goOn('a', 'write')).toEqual({ granted: true })
+    }
+    expect(budget.ask('b', 'write')).toEqual({ granted: false, retryMs: 600 })
+    advance(599)
+    expect(budget.ask('b', 'write').granted).toBe(false)
+    advance(1)
+    expect(budget.ask('b', 'write')).toEqual({ granted: true })
+  })
+
+  test('is denied to changes that owe too much, and not to reads', () => {
+    const { clock } = createWorld({ perSecond: 1, burst: 1 })
+    const one = { perSecond: 1, burst: 1 }
+    const budget = createBudget({ clock, read: one, write: one })
+    const goOn = (kind: 'read' | 'write') =>
+      Array.from({ length: 100 }, () => budget.goOn('a', kind)).filter(({ granted }) => granted)
+    expect(goOn('write')).toHaveLength(17)
+    expect(goOn('read')).toHaveLength(100)
+  })
+
+  test('is denied while the provider throttles, which forgives no debt', () => {
+    const { budget, advance } = createWorld({ perSecond: 10, burst: 1 })
+    for (let call = 0; call < 6; call += 1) budget.goOn('a', 'write')
+    budget.hold('write', 1000)
+    expect(budget.goOn('b', 'write').granted).toBe(false)
+    advance(1000)
+    expect(budget.ask('c', 'write')).toEqual({ granted: false, retryMs: 600 })
+  })
+
+  test('counts as its tenant’s own: with long and short turns, tenants have equal shares', () => {
+    const { budget, clock, advance } = createWorld({ perSecond: 20, burst: 5 })
+    const tenants = [
+      { name: 'long', calls: 12, at: 0, granted: 0 },
+      { name: 'short', calls: 1, at: 0, granted: 0 },
+    ]
+    for (let ms = 0; ms < 120_000; ms += 5, advance(5)) {
+      for (const tenant of tenants.filter(({ at }) => at <= clock.now())) {
+        const first = budget.ask(tenant.name, 'write')
+        if (!first.granted) {
+          tenant.at = clock.now() + first.retryMs
+          continue
+        }
+        const more = Array.from({ length: tenant.calls - 1 }, () =>
+          budget.goOn(tenant.name, 'write'),
+        )
+        tenant.granted += 1 + more.filter(({ granted }) => granted).length
+      }
+    }
+    const [long, short] = tenants.map(({ granted }) => granted)
+    expect(long! + short!).toBeGreaterThan(0.9 * 20 * 120)
+    expect(long! / short!).toBeLessThan(1.2)
+    expect(long! / short!).toBeGreaterThan(0.8)
+  })
+
+  test('of reads is granted once the first was', () => {
+    const { clock } = createWorld({ perSecond: 1, burst: 1 })
+    const one = { perSecond: 1, burst: 1 }
+    const budget = createBudget({ clock, read: one, write: one })
+    const pass = createReadGate(budget, 'a')
+    for (let call = 0; call < 9; call += 1) pass()
+    expect(createReadGate(budget, 'b')).toThrow(/rate is used up/)
+    createReadGate(budget, 'b', true)()
+  })
+})
+
 describe('a budget', () => {
   test('grants nothing while the provider throttles, and then what its rate allows', () => {
     const { budget, advance } = createWorld({ perSecond: 10, burst: 5 })
@@ -215,8 +284,8 @@ describe('a budget', () => {
     const { clock } = createWorld({ perSecond: 1, burst: 1 })
     const one = { perSecond: 1, burst: 1 }
     const budget = createBudget({ clock, read: one, write: one })
-    requireGrant(budget, 'a', 'read')
-    expect(() => requireGrant(budget, 'a', 'read')).toThrow(
+    createReadGate(budget, 'a')()
+    expect(createReadGate(budget, 'a')).toThrow(
       expect.objectContaining({ retry: { afterMs: 1000 } }),
     )
   })

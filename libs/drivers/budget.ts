@@ -3,6 +3,8 @@
 // are never kept waiting: whoever is denied is told when to come back, and a token is kept for it until a
 // little after that. Each grant moves a tenant's tag on by one; a token goes to the tenant with the least
 // tag among those who wait. So a tenant that asks a hundred times as often has its own tag run ahead.
+// What has begun is let go on, in debt if need be: were every call to wait for its own token, many things
+// would be half done at once and all be late, and reads that are cut off would begin again for ever.
 import { assert, OperatingError, type Clock } from '@weir/kernel'
 
 export type CallKind = 'read' | 'write'
@@ -25,6 +27,12 @@ export type Grant =
 export interface Budget {
   /** Takes one call from the budget of this kind, or says when to ask again. Never waits. */
   ask(tenant: string, kind: CallKind): Grant
+  /**
+   * As `ask`, for what goes on with something that was granted: it needs no token, and whoever asks next
+   * waits until the debt is paid. Denied only while the provider throttles, and to changes that owe more
+   * than a usual load balancer takes; reads may owe what they need, since half of them teach nothing.
+   */
+  goOn(tenant: string, kind: CallKind): Grant
   /** The provider said that it was too much: grants nothing of this kind for so long. */
   hold(kind: CallKind, forMs: number): void
 }
@@ -46,9 +54,13 @@ export const createBudgets = (options: BudgetOptions): ((account: string) => Bud
 }
 
 export const createBudget = ({ clock, read, write }: BudgetOptions): Budget => {
-  const shares = { read: createShare(read, clock), write: createShare(write, clock) }
+  const shares = {
+    read: createShare({ ...read, mostDebt: Infinity }, clock),
+    write: createShare({ ...write, mostDebt: mostOwedChanges }, clock),
+  }
   return {
     ask: (tenant, kind) => shares[kind].ask(tenant),
+    goOn: (tenant, kind) => shares[kind].goOn(tenant),
     hold: (kind, forMs) => shares[kind].hold(forMs),
   }
 }
@@ -64,31 +76,43 @@ export class RateUsedUp extends OperatingError {
 }
 
 /**
- * For reads, which have no outcome to answer with: returns when the call is granted.
- * @throws RateUsedUp with the time to come back when it is not.
+ * For the reads of one operation, which have no outcome to answer with: call it before each. The first one
+ * asks, unless the operation has `begun` with a change; those after it go on.
+ * @throws RateUsedUp with the time to come back when a read is not granted
  */
-export const requireGrant = (budget: Budget, tenant: string, kind: CallKind): void => {
-  const grant = budget.ask(tenant, kind)
-  if (!grant.granted) throw new RateUsedUp(tenant, kind, grant.retryMs)
+export const createReadGate = (budget: Budget, tenant: string, begun = false): (() => void) => {
+  let goesOn = begun
+  return () => {
+    const grant = goesOn ? budget.goOn(tenant, 'read') : budget.ask(tenant, 'read')
+    if (!grant.granted) throw new RateUsedUp(tenant, 'read', grant.retryMs)
+    goesOn = true
+  }
 }
 
 interface Share {
   ask(tenant: string): Grant
+  goOn(tenant: string): Grant
   hold(forMs: number): void
 }
 
 /** How late somebody may come back, milliseconds, before the token kept for it goes to others. */
 const graceMs = 2000
 const longestRetryMs = 30_000
+const mostOwedChanges = 16
 
-const createShare = (rate: Rate, clock: Pick<Clock, 'now'>): Share => {
+interface Bounds extends Rate {
+  readonly mostDebt: number
+}
+
+const createShare = (rate: Bounds, clock: Pick<Clock, 'now'>): Share => {
   const bucket = createBucket(rate, clock.now())
   const line = createLine()
+  const turns = createTurns()
 
   const deny = (mine: Queued, now: number): Grant => {
     const firstMs = bucket.msUntil(1 + line.aheadOf(mine, now), now)
     // Many calls of one tenant are told different times, a turn of everybody who waits apart.
-    const turnMs = bucket.msFor(Math.max(1, line.waiting(now)))
+    const turnMs = bucket.msFor(turns.calls() * Math.max(1, line.waiting(now)))
     const isTold = mine.toldAt > now && mine.toldAt <= now + longestRetryMs
     const afterMs = isTold ? Math.max(firstMs, mine.toldAt + turnMs - now) : firstMs
     const retryMs = Math.ceil(Math.min(afterMs, longestRetryMs))
@@ -103,10 +127,35 @@ const createShare = (rate: Rate, clock: Pick<Clock, 'now'>): Share => {
       if (bucket.isFull(now) && line.waiting(now) === 0) line.clear()
       const mine = line.join(tenant, now)
       if (!bucket.take({ leaving: line.aheadOf(mine, now) }, now)) return deny(mine, now)
+      turns.begin()
       const goesOn = mine.toldAt > now
       line.serve(mine, goesOn ? now + bucket.msFor(line.waiting(now)) + graceMs : 0)
       return { granted: true }
     },
+    goOn: (tenant) => {
+      const now = clock.now()
+      const mine = line.join(tenant, now)
+      if (!bucket.borrow(rate.mostDebt, now)) return deny(mine, now)
+      line.charge(mine)
+      turns.goOn()
+      return { granted: true }
+    },
+  }
+}
+
+/** How many calls a turn lately had: one that was asked for and those that went on with it. */
+const createTurns = () => {
+  let mean = 1
+  let current = 1
+  return {
+    begin: (): void => {
+      mean += (current - mean) / 8
+      current = 1
+    },
+    goOn: (): void => {
+      current += 1
+    },
+    calls: (): number => Math.max(mean, current),
   }
 }
 
@@ -122,10 +171,12 @@ const createBucket = ({ perSecond, burst }: Rate, start: number) => {
     if (held.until - now > held.forMs) held = { ...held, until: now + held.forMs }
     return Math.max(0, held.until - now)
   }
+  const earnedBy = (now: number): number => Math.max(0, now - countedAt) * perMs
+  /** Nothing is earned while it is held. */
   const count = (now: number): number => {
-    if (heldMs(now) > 0) tokens = 0
-    else tokens = Math.min(burst, tokens + Math.max(0, now - countedAt) * perMs)
-    countedAt = now
+    const from = now + heldMs(now)
+    tokens = from > now ? Math.min(tokens, 0) : Math.min(burst, tokens + earnedBy(now))
+    countedAt = from
     return tokens
   }
   return {
@@ -136,12 +187,19 @@ const createBucket = ({ perSecond, burst }: Rate, start: number) => {
       if (enough) tokens -= 1
       return enough
     },
+    /** Takes one that may not be there yet, while no more than `mostDebt` are owed. */
+    borrow: (mostDebt: number, now: number): boolean => {
+      const may = count(now) > -mostDebt && heldMs(now) === 0
+      if (may) tokens -= 1
+      return may
+    },
     msFor: (calls: number): number => calls / perMs,
     msUntil: (calls: number, now: number): number =>
       heldMs(now) + Math.max(1, (calls - count(now)) / perMs),
     hold: (forMs: number, now: number): void => {
+      count(now)
       if (forMs > heldMs(now)) held = { until: now + forMs, forMs }
-      tokens = 0
+      count(now)
     },
   }
 }
@@ -183,6 +241,9 @@ const createLine = () => {
       virtual = Math.max(virtual, mine.tag)
       mine.tag += 1
       mine.keptUntil = keptUntil
+    },
+    charge: (mine: Queued): void => {
+      mine.tag += 1
     },
   }
 }

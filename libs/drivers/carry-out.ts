@@ -27,12 +27,14 @@ export const carryOut = async (
   mayDiscard: (ref: string) => boolean = () => true,
 ): Promise<CarriedOut> => {
   const marks = order.order === 'serve' ? order.desired.marks : order.marks
+  let begun = false
   for (let round = 0; round < maxRounds; round += 1) {
     const seen = await driver.observe(marks)
     const plan = driver.plan(order, seen)
     if (plan.status !== 'steps') return { outcome: plan, seen }
     if (plan.steps.length === 0) return { outcome: whereItStands(order, seen), seen }
-    const outcome = await takeSteps(driver, plan, mayDiscard)
+    const outcome = await takeSteps(driver, plan, { mayDiscard, begun })
+    begun = true
     if (outcome.status !== 'done') return { outcome, seen: null }
   }
   return { outcome: { status: 'pending', lookAgainMs }, seen: null }
@@ -54,13 +56,13 @@ const lookAgainMs = 1000
 const takeSteps = async (
   driver: Hands,
   { steps }: Extract<Plan, { status: 'steps' }>,
-  mayDiscard: (ref: string) => boolean,
+  { mayDiscard, begun }: { readonly mayDiscard: (ref: string) => boolean; readonly begun: boolean },
 ): Promise<CarriedOut['outcome']> => {
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     const { discards } = step
     if (discards !== undefined && !mayDiscard(discards.ref))
       return { status: 'discards', ...discards }
-    const outcome = await driver.execute(step)
+    const outcome = await driver.execute(step, begun || index > 0)
     if (outcome.status !== 'done') return outcome
   }
   return { status: 'done' }

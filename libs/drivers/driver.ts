@@ -35,8 +35,12 @@ export interface Driver<View = unknown> {
    */
   plan(order: Order, seen: Observed<View>): Plan
 
-  /** Takes one step: one remote call that changes something, and that may be made again. */
-  execute(step: Step): Promise<Outcome>
+  /**
+   * Takes one step: one remote call that changes something, and that may be made again.
+   * @param begun whether a step of the same order was taken just before; this one then goes on with what
+   *   the account's budget granted, so that what is begun is finished first
+   */
+  execute(step: Step, begun?: boolean): Promise<Outcome>
 
   /** How an operation stands that `execute` answered with a token, in this process or an earlier one. */
   poll(token: string): Promise<Outcome>

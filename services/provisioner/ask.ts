@@ -59,11 +59,11 @@ const order = async (
   const watched: Pick<Driver, 'observe' | 'plan' | 'execute'> = {
     observe: (marks) => driver.observe(marks),
     plan: (wanted, seen) => driver.plan(wanted, seen),
-    execute: async (step): Promise<Outcome> => {
+    execute: async (step, begun): Promise<Outcome> => {
       if (!(await ports.stands())) throw new StoryMoved()
       what = step.title
       ports.reach('provisioner.before-execute')
-      const outcome = await driver.execute(step)
+      const outcome = await driver.execute(step, begun)
       ports.reach('provisioner.after-execute')
       return outcome
     },

@@ -1,6 +1,6 @@
 import { ownershipMarks, platformTenant, type InstallationId } from '@weir/contract'
 import { Bug, type Clock, type Logger } from '@weir/kernel'
-import type { Budget, Rate } from '../budget.ts'
+import { createReadGate, type Budget, type Rate } from '../budget.ts'
 import type { Driver, Outcome, Step } from '../driver.ts'
 import { createAwsApi, type AwsApi } from './api.ts'
 import { parseCall, send, type StepCall } from './calls.ts'
@@ -46,14 +46,19 @@ export const createAwsNlbDriver = (options: AwsNlbOptions): Driver<View> => {
   const { installation, settings, budget, clock } = options
   const api = createAwsApi(settings, options.credentials)
   const hints = createHints(clock, settings.consistencyWindowMs)
-  const readFor = (tenant: string): Reader => ({ api, budget, tenant })
+  const readFor = (tenant: string): Reader => ({
+    api,
+    budget,
+    pass: createReadGate(budget, tenant),
+  })
   return {
     name: options.name,
     capabilities: awsNlbCapabilities,
     probe: () => probe(readFor(platformTenant), settings),
     observe: async (marks) => observe(readFor(marks.tenant), hints, ownershipMarks.parse(marks)),
     plan: (order, seen) => plan({ installation, settings }, order, seen),
-    execute: (step) => execute({ api, budget, hints, settings, logger: options.logger }, step),
+    execute: (step, begun = false) =>
+      execute({ api, budget, hints, settings, logger: options.logger }, step, begun),
     poll: (token) => poll(readFor(platformTenant), token),
     inventory: (cursor) => listPage(readFor(platformTenant), cursor),
     release: (item) => release({ reader: readFor(item.marks.tenant), installation, hints }, item),
@@ -72,17 +77,17 @@ interface Executor {
 const holdMs = 1_000
 const lookAgainMs = 5_000
 
-const execute = async (executor: Executor, step: Step): Promise<Outcome> => {
+const execute = async (executor: Executor, step: Step, begun: boolean): Promise<Outcome> => {
   const { api, budget, hints, logger } = executor
   const call = parseCall(step.call)
-  if (call.action === 'RegisterTargets') {
-    const alien = await noteAliens(executor, call)
-    if (alien !== undefined) return alien
-  }
-  const grant = budget.ask(step.tenant, 'write')
+  const grant = begun ? budget.goOn(step.tenant, 'write') : budget.ask(step.tenant, 'write')
   if (!grant.granted) {
     const problem = `${step.title}: the account's rate is used up`
     return { status: 'retry', afterMs: grant.retryMs, problem }
+  }
+  if (call.action === 'RegisterTargets') {
+    const alien = await noteAliens(executor, call)
+    if (alien !== undefined) return alien
   }
   try {
     const made = await send(api, call)
@@ -134,7 +139,7 @@ const noteAliens = async (
   { api, budget, hints, settings }: Executor,
   { marks, addresses }: Registration,
 ): Promise<Outcome | undefined> => {
-  const reader: Reader = { api, budget, tenant: marks.tenant }
+  const reader: Reader = { api, budget, pass: createReadGate(budget, marks.tenant, true) }
   const known = await readInstanceAddresses(reader, settings.vpcId, Object.keys(addresses))
   const aliens = Object.entries(addresses).filter(([id, ip]) => known.get(id)?.has(ip) !== true)
   if (aliens.length === 0) return undefined

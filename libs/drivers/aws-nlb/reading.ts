@@ -1,5 +1,5 @@
 import { OperatingError } from '@weir/kernel'
-import { requireGrant, type Budget } from '../budget.ts'
+import type { Budget } from '../budget.ts'
 import type { AwsApi, AwsClients } from './api.ts'
 import { failureOf, isThrottle, saysMissing } from './outcome.ts'
 import { readTags, type Tags } from './tags.ts'
@@ -8,8 +8,8 @@ import { readTags, type Tags } from './tags.ts'
 export interface Reader {
   readonly api: AwsApi
   readonly budget: Budget
-  /** Whose share of the account's rate the reads are taken from. */
-  readonly tenant: string
+  /** Called before each read of one operation; see `createReadGate`. */
+  readonly pass: () => void
 }
 
 const holdMs = 1_000
@@ -20,11 +20,11 @@ const holdMs = 1_000
  * @throws OperatingError `cannot WHAT at AWS` with the cause, also when the rate is used up.
  */
 export const read = async <T>(
-  { api, budget, tenant }: Reader,
+  { api, budget, pass }: Reader,
   what: string,
   call: (clients: AwsClients) => Promise<T>,
 ): Promise<T> => {
-  requireGrant(budget, tenant, 'read')
+  pass()
   const clients = await api.clients()
   try {
     return await call(clients)

@@ -1,6 +1,6 @@
 import { OperatingError } from '@weir/kernel'
 import type { z } from 'zod'
-import { requireGrant, type Budget } from '../budget.ts'
+import type { Budget } from '../budget.ts'
 import { failed, retryAfterMs, type Answer, type Method } from './http.ts'
 import type { Access, Keystone } from './keystone.ts'
 import * as objects from './objects.ts'
@@ -19,9 +19,7 @@ export interface Change {
 type Query = Readonly<Record<string, string | readonly string[]>>
 
 /**
- * The reads of one operation, for one tenant. The first must be granted by the account's budget; those after
- * it are taken from that too, but go on whatever it says: an operation that began is not broken off and begun
- * again for ever. Every list is complete or fails.
+ * The reads of one operation, each let through by `createReadGate`. Every list is complete or fails.
  */
 export interface Reads {
   access(): Promise<Access>
@@ -52,16 +50,19 @@ interface Lister {
   readonly field: string
 }
 
+interface ReadPorts {
+  readonly budget: Pick<Budget, 'hold'>
+  /** Called before each read; see `createReadGate`. */
+  readonly pass: () => void
+}
+
 /** More pages than any listing has that is not going in circles. */
 const mostPages = 10_000
 const listLimit = 1000
 
-export const createReads = (keystone: Keystone, budget: Budget, tenant: string): Reads => {
-  let begun = false
+export const createReads = (keystone: Keystone, { budget, pass }: ReadPorts): Reads => {
   const get = async (service: Service, path: string): Promise<Answer> => {
-    if (begun) budget.ask(tenant, 'read')
-    else requireGrant(budget, tenant, 'read')
-    begun = true
+    pass()
     const answer = await keystone.send((access) => ({
       method: 'GET',
       url: `${endpointOf(access, service)}${path}`,

@@ -22,10 +22,11 @@ export interface Hands {
 }
 
 /** Takes one step: some read right before, so that nothing else is hit, and one call that changes. */
-export const execute = async (hands: Hands, step: Step): Promise<Outcome> => {
+export const execute = async (hands: Hands, step: Step, begun: boolean): Promise<Outcome> => {
   const parsed = octaviaCall.safeParse(step.call)
   assert(parsed.success, `the octavia driver did not plan ${step.title}`)
-  const grant = hands.budget.ask(step.tenant, 'write')
+  const { budget } = hands
+  const grant = begun ? budget.goOn(step.tenant, 'write') : budget.ask(step.tenant, 'write')
   if (!grant.granted) {
     return { status: 'retry', afterMs: grant.retryMs, problem: "the account's rate is used up" }
   }

@@ -1,7 +1,7 @@
 import { ownershipMarks, platformTenant, type InstallationId } from '@weir/contract'
 import { OperatingError, type Clock, type Logger } from '@weir/kernel'
 import type { Dispatcher } from 'undici'
-import type { Budget, Rate } from '../budget.ts'
+import { createReadGate, type Budget, type Rate } from '../budget.ts'
 import type { Capabilities, Driver, Outcome } from '../driver.ts'
 import { createReads, type Reads } from './api.ts'
 import { execute, stillGoesOn, type Hands } from './execute.ts'
@@ -55,7 +55,8 @@ export const createOctaviaDriver = (options: OctaviaOptions): Driver<View> => {
     createKeystone({ ...options, send: createSend(dispatcher) }),
     settings,
   )
-  const readsFor = (tenant: string): Reads => createReads(keystone, budget, tenant)
+  const readsFor = (tenant: string, begun = false): Reads =>
+    createReads(keystone, { budget, pass: createReadGate(budget, tenant, begun) })
   const capabilitiesNow = rememberFor(featuresMs, clock, async (): Promise<Capabilities> => {
     const found = await findOut(readsFor(platformTenant), declared)
     if (found.status === 'usable') return found.capabilities
@@ -66,7 +67,7 @@ export const createOctaviaDriver = (options: OctaviaOptions): Driver<View> => {
     budget,
     clock,
     installation,
-    reads: readsFor(tenant),
+    reads: readsFor(tenant, true),
     logger: options.logger,
   })
   const rules = {
@@ -91,7 +92,7 @@ export const createOctaviaDriver = (options: OctaviaOptions): Driver<View> => {
       return observe({ reads, settings, capabilities, name, now: clock.now() }, marks)
     },
     plan: (order, seen) => plan(rules, order, seen),
-    execute: (step) => execute(handsFor(step.tenant), step),
+    execute: (step, begun = false) => execute(handsFor(step.tenant), step, begun),
     poll: async (token) => poll(readsFor(platformTenant), token, clock.now()),
     inventory: (cursor) => listPage(readsFor(platformTenant), settings, cursor),
     release: (item) => release(handsFor(item.marks.tenant), item),
