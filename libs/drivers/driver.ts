@@ -42,7 +42,10 @@ export interface Driver<View = unknown> {
    */
   execute(step: Step, begun?: boolean): Promise<Outcome>
 
-  /** How an operation stands that `execute` answered with a token, in this process or an earlier one. */
+  /**
+   * How an operation stands that `execute` answered with a token, in this process or an earlier one. Once
+   * it has ended it is `done`, however it ended: what came of it is read and planned on.
+   */
   poll(token: string): Promise<Outcome>
 
   /**

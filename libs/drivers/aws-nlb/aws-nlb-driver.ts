@@ -167,12 +167,8 @@ const poll = async (reader: Reader, token: string): Promise<Outcome> => {
   const answer = await readIfThere(reader, `ask about ${token}`, ({ elb }) =>
     elb.describeLoadBalancers({ LoadBalancerArns: [token] }),
   )
-  const state = answer?.LoadBalancers?.[0]?.State
-  if (state?.Code === 'provisioning') return { status: 'pending', lookAgainMs, token }
-  if (state?.Code === 'failed') {
-    // The next plan takes it away and makes another one.
-    const problem = `AWS could not set up ${token}: ${state.Reason ?? 'no reason given'}`
-    return { status: 'retry', afterMs: lookAgainMs, problem }
-  }
+  const state = answer?.LoadBalancers?.[0]?.State?.Code
+  if (state === 'provisioning') return { status: 'pending', lookAgainMs, token }
+  // Failed or not: the next plan sees which.
   return { status: 'done' }
 }

@@ -11,6 +11,8 @@ const rows: readonly (readonly [Action, Error, string])[] = [
   ['CreateLoadBalancer', said('ThrottlingException', 400), 'retry'],
   ['AllocateAddress', said('RequestLimitExceeded', 503), 'retry'],
   ['CreateLoadBalancer', said('ServiceUnavailable', 503), 'retry'],
+  ['CreateSecurityGroup', said('ServiceUnavailable', 400), 'retry'],
+  ['CreateSecurityGroup', said('Unavailable', 400), 'retry'],
   ['CreateLoadBalancer', said('AccessDenied', 403), 'retry'],
   ['CreateSecurityGroup', said('UnauthorizedOperation', 403), 'retry'],
   ['CreateLoadBalancer', said('TooManyLoadBalancersException', 400), 'retry'],

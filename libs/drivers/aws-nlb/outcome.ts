@@ -54,6 +54,9 @@ const neverSent: readonly string[] = [
   'ENETUNREACH',
 ]
 
+/** By its code, since gateways before AWS's own may change the status. */
+const isAway = (code: string): boolean => /^(ServiceUnavailable|Unavailable)$/.test(code)
+
 /** What has to change outside of weir, so that asking later makes sense and asking now does not. */
 const isOperators = ({ code, status }: Failure): boolean =>
   status === 401 ||
@@ -97,7 +100,7 @@ export const outcomeOf = (action: Action, error: unknown): Outcome => {
   if (isOperators(failure)) return { status: 'retry', afterMs: operatorMs, problem }
   if (neverSent.includes(code)) return { status: 'retry', afterMs: throttledMs, problem }
   if (code === 'InvalidTarget') return { status: 'retry', afterMs: missingMs, problem }
-  if (status === 503) return { status: 'retry', afterMs: throttledMs, problem }
+  if (status === 503 || isAway(code)) return { status: 'retry', afterMs: throttledMs, problem }
   if (status !== null && status >= 400 && status < 500) {
     return { status: 'refused', capability: 'provider', problem }
   }
