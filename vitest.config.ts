@@ -19,6 +19,7 @@ export default defineConfig({
             ...named('.integration.test'),
             ...named('.e2e.test'),
             ...named('.cloud.test'),
+            ...named('.lab.test'),
             'tools/tidy.test.ts',
           ],
         },
@@ -48,6 +49,15 @@ export default defineConfig({
           include: named('.cloud.test'),
           testTimeout: 900_000,
           hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'lab',
+          include: named('.lab.test'),
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

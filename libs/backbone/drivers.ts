@@ -1,5 +1,5 @@
 import type { FleetName, InstallationId } from '@weir/contract'
-import { createEdgeDriver, type Patience } from '@weir/drivers'
+import { createEdgeDriver, type FleetDataPlane, type Patience } from '@weir/drivers'
 import type { ServiceContext } from '@weir/runtime'
 import type { Backbone } from './backbone.ts'
 import { createDriverKinds } from './driver-kinds.ts'
@@ -14,6 +14,8 @@ export type { ChangeHandler } from './open-drivers.ts'
 export interface DriverSettings {
   readonly WEIR_INSTALLATION: InstallationId
   readonly WEIR_FLEET: FleetName
+  /** What all edges of the fleet run. */
+  readonly WEIR_FLEET_DATA_PLANE: FleetDataPlane
   /** Opens credentials; a process without it has the edge driver and no other. */
   readonly WEIR_MASTER_KEY?: Uint8Array | undefined
 }
@@ -38,7 +40,9 @@ export const openDrivers = async (
   options: DriverOptions = {},
 ): Promise<DriverRegistry> => {
   const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet } = config
-  const edge = createEdgeDriver({ ...options, bus, clock, fleet, installation, logger: log })
+  const { WEIR_FLEET_DATA_PLANE: dataPlane } = config
+  const own = { bus, clock, fleet, dataPlane, installation, logger: log }
+  const edge = createEdgeDriver({ ...options, ...own })
   const registry = createDriverRegistry({
     store,
     onNews,

@@ -17,6 +17,10 @@ export const settings = {
   WEIR_INSTALLATION: installationId.default(installationId.parse('local')),
   /** Which fleet of edges carries the load balancers. */
   WEIR_FLEET: fleetName.default(fleetName.parse('local')),
+  /** What moves the packets on every edge of the fleet. */
+  WEIR_FLEET_DATA_PLANE: z
+    .enum(['userspace', 'kernel'], { error: 'expected userspace or kernel' })
+    .default('userspace'),
   /** Seals cluster credentials at rest; parsed to its 32 bytes. */
   WEIR_MASTER_KEY: z
     .string({ error: 'expected base64 of 32 bytes' })

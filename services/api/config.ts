@@ -7,6 +7,7 @@ export const config = z.object({
   NATS_URL: settings.NATS_URL,
   WEIR_INSTALLATION: settings.WEIR_INSTALLATION,
   WEIR_FLEET: settings.WEIR_FLEET,
+  WEIR_FLEET_DATA_PLANE: settings.WEIR_FLEET_DATA_PLANE,
   WEIR_MASTER_KEY: settings.WEIR_MASTER_KEY,
   /** The operator's token: whoever has it is the platform. */
   WEIR_ADMIN_TOKEN: z.string().min(24, { error: 'expected at least 24 characters' }),

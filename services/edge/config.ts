@@ -15,6 +15,12 @@ const whole = (fallback: number, most: number) =>
 export const config = z.object({
   NATS_URL: settings.NATS_URL,
   WEIR_FLEET: settings.WEIR_FLEET,
+  WEIR_FLEET_DATA_PLANE: settings.WEIR_FLEET_DATA_PLANE,
+  /** Of the kernel data plane: where clients' packets come in and nodes are reached. */
+  WEIR_EDGE_INTERFACE: z
+    .string()
+    .regex(/^[\w.-]{1,15}$/, { error: 'expected the name of an interface such as eth0' })
+    .default('eth0'),
   /** This machine's name in its fleet; two agents must not share one. */
   WEIR_EDGE_ID: z.string({ error: 'expected a name such as edge-1' }).pipe(edgeId),
   /** The folder of the last good state; it must outlive the process. */

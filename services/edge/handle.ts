@@ -152,8 +152,9 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
         if (page.length === pageSize) await take(page.splice(0))
       }
       await take(page)
+      await plane.releaseUnclaimed()
     } catch (error) {
-      log.warn({ cause: explainError(error) }, 'cannot read the orders again')
+      log.warn({ cause: explainError(error) }, 'cannot go through the orders again')
     }
   }
 

@@ -1,10 +1,33 @@
 import { connectBus, type Bus } from '@weir/bus'
 import { run, type ServiceContext } from '@weir/runtime'
 import { config, type EdgeConfig } from './config.ts'
+import type { DataPlane } from './data-plane/data-plane.ts'
+import { createKernelPlane } from './data-plane/kernel/kernel-plane.ts'
+import { runProgram } from './data-plane/kernel/run-program.ts'
 import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
 import { createEdgeAgent } from './handle.ts'
 import { measurePlane } from './measure.ts'
 import { openOrderJournal } from './state/order-journal.ts'
+
+/** @throws OperatingError when the kernel cannot be used here, with what to do about it */
+const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane> => {
+  const { config: settings, clock, ids, log } = context
+  const drainMs = settings.WEIR_EDGE_DRAIN_SECONDS * 1_000
+  if (settings.WEIR_FLEET_DATA_PLANE === 'kernel') {
+    const device = settings.WEIR_EDGE_INTERFACE
+    return createKernelPlane({ device, drainMs, run: runProgram, clock, log })
+  }
+  return createUserspacePlane({
+    clock,
+    ids,
+    limits: {
+      drainMs,
+      udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
+      connectionsPerFrontend: settings.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
+      udpSessionsPerFrontend: settings.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
+    },
+  })
+}
 
 await run({
   service: 'edge',
@@ -12,16 +35,7 @@ await run({
   config,
   start: async (context: ServiceContext<EdgeConfig>) => {
     const { config: settings, log, clock, ids, signal, health, metrics, trace } = context
-    const plane = createUserspacePlane({
-      clock,
-      ids,
-      limits: {
-        drainMs: settings.WEIR_EDGE_DRAIN_SECONDS * 1_000,
-        udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
-        connectionsPerFrontend: settings.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
-        udpSessionsPerFrontend: settings.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
-      },
-    })
+    const plane = await openPlane(context)
     const agent = createEdgeAgent({
       fleet: settings.WEIR_FLEET,
       edge: settings.WEIR_EDGE_ID,

@@ -10,6 +10,7 @@ export const config = z.object({
   NATS_URL: settings.NATS_URL,
   WEIR_INSTALLATION: settings.WEIR_INSTALLATION,
   WEIR_FLEET: settings.WEIR_FLEET,
+  WEIR_FLEET_DATA_PLANE: settings.WEIR_FLEET_DATA_PLANE,
   /** Opens the credentials of configured drivers; without it only the fleet of edges is looked after. */
   WEIR_MASTER_KEY: settings.WEIR_MASTER_KEY.optional(),
   /** `observe` reports only, whatever was approved. */

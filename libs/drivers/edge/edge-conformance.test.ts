@@ -9,26 +9,39 @@ import type { Clock } from '@weir/kernel'
 import { expect } from 'vitest'
 import { testDriver, type DriverRig, type Serving } from '../driver.conformance.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
-import { createEdgeDriver, userspaceCapabilities } from './edge-driver.ts'
+import {
+  createEdgeDriver,
+  kernelCapabilities,
+  userspaceCapabilities,
+  type FleetDataPlane,
+} from './edge-driver.ts'
 import { refOf } from './edge-inventory.ts'
 import { createStandinBus, createStandinEdge, type StandinBus } from './fleet-standin.ts'
 
 const fleet = fleetName.parse('local')
 const order = (desired: DesiredResource) => ({ order: 'serve', fleet, desired }) as const
 
-for (const names of [['one'], ['one', 'two', 'three']]) {
+const fleets: readonly (readonly [FleetDataPlane, readonly string[]])[] = [
+  ['userspace', ['one']],
+  ['userspace', ['one', 'two', 'three']],
+  ['kernel', ['one', 'two', 'three']],
+]
+for (const [dataPlane, names] of fleets) {
   const options = {
-    target: `stand-in fleet of ${names.length}`,
-    capabilities: userspaceCapabilities,
+    target: `stand-in fleet of ${names.length}, ${dataPlane}`,
+    capabilities: dataPlane === 'kernel' ? kernelCapabilities : userspaceCapabilities,
     tokens: false,
     tellsOfChanges: true,
     tags: false,
     lags: false,
   }
-  testDriver('edge', options, () => createRig(names))
+  testDriver('edge', options, () => createRig(names, dataPlane))
 }
 
-const createRig = async (names: readonly string[]): Promise<DriverRig> => {
+const createRig = async (
+  names: readonly string[],
+  dataPlane: FleetDataPlane,
+): Promise<DriverRig> => {
   let now = Date.parse('2026-01-01T00:00:00Z')
   const clock: Clock = { now: () => now, sleep: async () => undefined }
   const bus = createStandinBus()
@@ -36,7 +49,7 @@ const createRig = async (names: readonly string[]): Promise<DriverRig> => {
   for (const edge of edges) edge.beat()
   const stopping = new AbortController()
   const another = () => {
-    const driver = createEdgeDriver({ bus, clock, fleet, installation: ourInstallation })
+    const driver = createEdgeDriver({ bus, clock, fleet, dataPlane, installation: ourInstallation })
     void driver.run(stopping.signal)
     return driver
   }

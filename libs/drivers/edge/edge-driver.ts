@@ -33,6 +33,8 @@ export interface EdgeDriverOptions {
   readonly fleet: FleetName
   /** Resources with another installation's marks are not ours to touch. */
   readonly installation: InstallationId
+  /** What all edges of the fleet run; default `userspace`. */
+  readonly dataPlane?: FleetDataPlane
   /** Default: more than half of the live edges, at least one. */
   readonly quorum?: Quorum
   /** Default: silent after 15 s, gone after 5 min. */
@@ -53,6 +55,9 @@ export interface EdgeDriver extends Driver<FleetSeen> {
   run(signal: AbortSignal): Promise<void>
 }
 
+/** What moves the packets of a fleet; see `services/edge/data-plane`. */
+export type FleetDataPlane = 'userspace' | 'kernel'
+
 /** What the userspace data plane carries: a proxy in Node on addresses of this machine. */
 export const userspaceCapabilities: Capabilities = {
   protocols: ['TCP', 'UDP'],
@@ -68,6 +73,20 @@ export const userspaceCapabilities: Capabilities = {
   targetsByProviderId: null,
   maxFrontends: 500,
   ipMode: 'Proxy',
+}
+
+/** What the kernel data plane carries: packets as they came, so it can say nothing of its own to a pod. */
+export const kernelCapabilities: Capabilities = {
+  ...userspaceCapabilities,
+  ipFamilies: ['IPv4', 'IPv6'],
+  proxyProtocol: false,
+  preservesClientAddress: 'always',
+  ipMode: 'VIP',
+}
+
+const capabilitiesBy: Readonly<Record<FleetDataPlane, Capabilities>> = {
+  userspace: userspaceCapabilities,
+  kernel: kernelCapabilities,
 }
 
 /** Wait before a look at edges that owe an answer; the answer itself comes by `onChange`. */
@@ -94,11 +113,12 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   const patience = options.patience ?? defaultPatience
   const view = createFleetView(options.fleet, patience, options.capacity ?? 100_000)
   const quorum = options.quorum ?? majority
+  const capabilities = capabilitiesBy[options.dataPlane ?? 'userspace']
   const context: Context = {
     options,
     quorum,
     rules: {
-      capabilities: userspaceCapabilities,
+      capabilities,
       fleet: options.fleet,
       installation: options.installation,
       quorum,
@@ -109,7 +129,7 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   const listeners = new Set<(change: ProviderChange) => void>()
   return {
     name: 'edge',
-    capabilities: userspaceCapabilities,
+    capabilities,
     probe: () => probe(context),
     observe: async (marks) => look(context, marks, await context.fleet.read(marks.key)),
     plan: (order, seen) => planOrder(order, seen, context.rules),
@@ -143,11 +163,11 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
 }
 
 const look = (
-  { quorum, told }: Context,
+  { quorum, rules, told }: Context,
   marks: OwnershipMarks,
   says: FleetSays,
 ): Observed<FleetSeen> => ({
-  ...judge(marks, says, { quorum, ipMode: userspaceCapabilities.ipMode }),
+  ...judge(marks, says, { quorum, ipMode: rules.capabilities.ipMode }),
   view: { says, toldLongAgo: told.longAgo(marks.key) },
 })
 
@@ -179,7 +199,7 @@ const release = async (context: Context, { ref, marks }: Marked): Promise<Outcom
   return { status: 'pending', lookAgainMs }
 }
 
-const probe = async ({ options, fleet }: Context): Promise<Probe> => {
+const probe = async ({ options, rules, fleet }: Context): Promise<Probe> => {
   const edges = await fleet.edges()
   const live = edges.filter(({ standing }) => standing === 'live')
   const planes = [...new Set(live.map(({ heartbeat }) => heartbeat.dataPlane))].toSorted()
@@ -187,7 +207,7 @@ const probe = async ({ options, fleet }: Context): Promise<Probe> => {
     status: 'ready',
     account: options.fleet,
     found: `${live.length} of ${edges.length} edges live: ${planes.join(', ') || 'none'}`,
-    capabilities: userspaceCapabilities,
+    capabilities: rules.capabilities,
   }
 }
 

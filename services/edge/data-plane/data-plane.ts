@@ -24,9 +24,12 @@ export interface DataPlane {
   /** Closes the frontends and cuts the flows of a resource. Resolves when nothing of it is left. */
   remove(key: ResourceKey): Promise<void>
 
+  /** Gives up what an earlier process of this machine left in force and nobody ordered since. */
+  releaseUnclaimed(): Promise<void>
+
   counters(): PlaneCounters
 
-  /** Closes everything. */
+  /** Ends what this process does. `userspace` closes everything; the kernel goes on forwarding. */
   close(): Promise<void>
 }
 

@@ -174,6 +174,8 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
     kind: 'userspace',
     serve: (desired, targets) => queue.run(desired.marks.key, () => serve(desired, targets)),
     remove: (key) => queue.run(key, () => remove(key)),
+    // A proxy's frontends end with its process.
+    releaseUnclaimed: () => Promise.resolve(),
     counters: () => ({ ...tally }),
     close: async () => {
       await Promise.all([...services.keys()].map((key) => queue.run(key, () => remove(key))))

@@ -1,0 +1,247 @@
+import {
+  frontendText,
+  type DesiredResource,
+  type ResourceFrontend,
+  type ResourceKey,
+} from '@weir/contract'
+import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
+import { adoptedTable } from '../../domain/adopted-table.ts'
+import {
+  createForwardingModel,
+  type ForwardingModel,
+  type Wanted,
+} from '../../domain/forwarding-model.ts'
+import {
+  classIdOf,
+  classIdText,
+  emptyTable,
+  type FrontendKey,
+  type FrontendState,
+} from '../../domain/forwarding-table.ts'
+import { minimalRanges } from '../../domain/minimal-ranges.ts'
+import type { WeightedTarget } from '../../domain/usable-targets.ts'
+import type { DataPlane, PlaneCounters, ServeOutcome } from '../data-plane.ts'
+import { createDrains, type Drains } from './drains.ts'
+import { createNeighbours, readOwnMac, type Neighbours } from './neighbours.ts'
+import { createNft, type Nft } from './nft.ts'
+import type { RunProgram } from './run-program.ts'
+import { createWriter } from './writer.ts'
+
+export interface KernelPlaneOptions {
+  /** The interface that clients' packets come in by and nodes are reached by. */
+  readonly device: string
+  /** How long a flow may go on after its node or frontend left the order, and an idle one stays pinned. */
+  readonly drainMs: number
+  readonly run: RunProgram
+  readonly clock: Clock
+  readonly log: Logger
+  /** How often the kernel's table is compared with what it should be, ms; default one minute. */
+  readonly verifyMs?: number
+  /** How often neighbours and counters are read, ms; default two seconds. */
+  readonly lookMs?: number
+}
+
+export interface KernelPlane extends DataPlane {
+  /** Compares the kernel's table with what it should be and repairs it. How many elements differed. */
+  verify(): Promise<number>
+}
+
+interface Served {
+  readonly desired: DesiredResource
+  readonly targets: readonly WeightedTarget[]
+}
+
+/**
+ * Forwards packets in the kernel, as they came, to nodes on the segment of one interface; nodes answer
+ * clients directly. All state is in one nftables table that outlives this process: a new one adopts it.
+ *
+ * Wishes that come while a transaction runs go into the next one together.
+ * @throws OperatingError when this process may not, or nft or the interface is missing
+ */
+export const createKernelPlane = async (options: KernelPlaneOptions): Promise<KernelPlane> => {
+  const { device, run, clock, drainMs } = options
+  const pinSeconds = Math.max(1, Math.ceil(drainMs / 1000))
+  try {
+    const nft = createNft(run, { device, mac: await readOwnMac(run, device), pinSeconds })
+    const model = await adopt(nft)
+    const neighbours = createNeighbours({ run, device, clock })
+    const plane = createPlane({ ...options, nft, model, neighbours })
+    void plane.look()
+    return plane
+  } catch (cause) {
+    if (!(cause instanceof OperatingError)) throw cause
+    const remedy = 'it needs root, nft and ip; or set WEIR_FLEET_DATA_PLANE=userspace'
+    throw new OperatingError(`cannot forward in the kernel on ${device}; ${remedy}`, { cause })
+  }
+}
+
+/** Goes on with the table that an earlier process left, if its rules are these. */
+const adopt = async (nft: Nft): Promise<ForwardingModel> => {
+  if (!(await nft.isLoaded())) {
+    await nft.load()
+    return createForwardingModel(emptyTable, 0)
+  }
+  const table = adoptedTable(await nft.elements())
+  const pinned = (await nft.pins()).map(({ service }) => classIdOf(service) ?? 0)
+  const lastId = [...table.services.keys(), ...pinned].reduce((most, id) => Math.max(most, id), 0)
+  return createForwardingModel(table, lastId)
+}
+
+interface Parts extends KernelPlaneOptions {
+  readonly nft: Nft
+  readonly model: ForwardingModel
+  readonly neighbours: Neighbours
+}
+
+const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
+  const { nft, model, neighbours, clock, log, drainMs, device } = parts
+  const services = new Map<ResourceKey, Served>()
+  const drains = createDrains(drainMs, clock)
+  const writer = createWriter(parts)
+  const stop = new AbortController()
+  let counters = noCounters
+
+  const wantedOf = ({ desired, targets }: Served): Wanted => ({
+    key: desired.marks.key,
+    frontends: new Map<FrontendKey, FrontendState>([
+      ...drains.closing(desired.marks.key).map((key) => [key, 'closing'] as const),
+      ...carried(desired).map((at) => [keyOfFrontend(at), 'open'] as const),
+    ]),
+    ranges: desired.sourceRanges.length === 0 ? undefined : minimalRanges(desired.sourceRanges),
+    sticky: desired.affinity.kind === 'ClientIP',
+    nodes: targets.flatMap(({ node, ip, weight }) => {
+      const mac = neighbours.macOf(ip)
+      return mac === undefined ? [] : [{ node, weight, mac }]
+    }),
+  })
+  const apply = async (served: Served): Promise<ServeOutcome> => {
+    const { desired, targets } = served
+    const refused = await writer.want(wantedOf(served))
+    const silent = targets.filter(({ ip }) => neighbours.macOf(ip) === undefined)
+    const problems = [
+      ...desired.frontends.filter(isSctp).map((at) => `${frontendText(at)} can't be opened: SCTP`),
+      ...refused.map((key) => `${key} can't be opened: ${model.holderOf(key) ?? 'another'} has it`),
+      ...silent.map(({ node, ip }) => `node ${node} (${ip}) does not answer on ${device}`),
+    ]
+    if (problems.length === 0) return { status: 'serving' }
+    return { status: 'refused', problem: problems.slice(0, 5).join('; ') }
+  }
+  const endDrains = async (): Promise<void> => {
+    const { keys, macs } = drains.over()
+    for (const key of keys) {
+      const served = services.get(key)
+      if (served) await writer.want(wantedOf(served))
+    }
+    if (macs.length === 0) return
+    const over = new Set(macs.map(({ service, mac }) => `${service} ${mac}`))
+    await nft.unpin((await nft.pins()).filter(({ service, mac }) => over.has(`${service} ${mac}`)))
+  }
+  const lookOnce = async (): Promise<void> => {
+    const changed = await neighbours.refresh()
+    if (changed) await Promise.all([...services.values()].map(apply))
+    await endDrains()
+    const counts = await nft.counts()
+    const { forwardedBytes, denied, unserved } = counts
+    counters = { ...noCounters, bytesToNodes: forwardedBytes, deniedBySource: denied, unserved }
+  }
+  const verify = (): Promise<number> => writer.verify()
+
+  return {
+    kind: 'kernel',
+    serve: async (desired, targets) => {
+      const key = desired.marks.key
+      await neighbours.want(targets.map(({ ip }) => ip))
+      const before = services.get(key)
+      const served = { desired, targets }
+      services.set(key, served)
+      const id = model.idOf(key)
+      if (before) noteDrains(drains, { before: before.desired, now: desired, id, neighbours })
+      try {
+        return await apply(served)
+      } catch (error) {
+        if (!(error instanceof OperatingError)) throw error
+        return { status: 'refused', problem: explainError(error) }
+      }
+    },
+    remove: async (key) => {
+      services.delete(key)
+      drains.forget(key)
+      await writer.want(goneOf(key))
+    },
+    releaseUnclaimed: () => writer.releaseUnclaimed(),
+    verify,
+    counters: () => counters,
+    close: async () => {
+      stop.abort()
+      await writer.idle()
+    },
+    look: async () => {
+      const { lookMs = 2000, verifyMs = 60_000 } = parts
+      let verified = clock.now()
+      while (!stop.signal.aborted) {
+        await clock.sleep(lookMs, stop.signal)
+        if (stop.signal.aborted) return
+        const isDue = clock.now() - verified >= verifyMs
+        if (isDue) verified = clock.now()
+        await (isDue ? lookOnce().then(verify) : lookOnce()).catch((error: unknown) => {
+          if (!(error instanceof OperatingError)) throw error
+          log.warn({ problem: explainError(error) }, 'cannot look after the kernel’s table')
+        })
+      }
+    },
+  }
+}
+
+interface Turned {
+  readonly before: DesiredResource
+  readonly now: DesiredResource
+  readonly id: number | undefined
+  readonly neighbours: Neighbours
+}
+
+/** Frontends and nodes that the new order leaves out drain; those that came back don't. */
+const noteDrains = (drains: Drains, { before, now, id, neighbours }: Turned): void => {
+  const key = now.marks.key
+  const ordered = new Set(carried(now).map(keyOfFrontend))
+  drains.stay(key, ordered)
+  for (const frontend of carried(before).map(keyOfFrontend)) {
+    if (!ordered.has(frontend)) drains.leaves(key, frontend)
+  }
+  if (id === undefined) return
+  const service = classIdText(id)
+  const nodes = new Set(now.targets.map(({ ip }) => neighbours.macOf(ip)))
+  for (const { ip } of before.targets) {
+    const mac = neighbours.macOf(ip)
+    if (mac !== undefined && !nodes.has(mac)) drains.nodeLeaves(service, mac)
+  }
+  for (const mac of nodes) if (mac !== undefined) drains.nodeStays(service, mac)
+}
+
+const goneOf = (key: ResourceKey): Wanted => ({
+  key,
+  frontends: new Map(),
+  ranges: undefined,
+  sticky: false,
+  nodes: [],
+})
+
+const isSctp = ({ protocol }: ResourceFrontend): boolean => protocol === 'SCTP'
+const carried = ({ frontends }: DesiredResource): readonly ResourceFrontend[] =>
+  frontends.filter((at) => !isSctp(at))
+
+const keyOfFrontend = ({ ip, protocol, port }: ResourceFrontend): FrontendKey =>
+  `${ip} . ${protocol === 'TCP' ? 6 : 17} . ${port}`
+
+/** The kernel counts packets and bytes, and knows no connections. */
+const noCounters: PlaneCounters = {
+  connectionsOpen: 0,
+  connections: 0,
+  udpSessionsOpen: 0,
+  udpSessions: 0,
+  deniedBySource: 0,
+  deniedByLimit: 0,
+  connectFailures: 0,
+  unserved: 0,
+  bytesToNodes: 0,
+  bytesToClients: 0,
+}

@@ -1,0 +1,174 @@
+import { OperatingError } from '@weir/kernel'
+import { z } from 'zod'
+import {
+  mapNames,
+  type Change,
+  type Element,
+  type MapName,
+} from '../../domain/forwarding-changes.ts'
+import type { RunProgram } from './run-program.ts'
+import { skeletonName, skeletonText, tableName, type SkeletonOptions } from './skeleton.ts'
+
+/** Where a flow is pinned: the service's id as text, the hash of the flow, the node's MAC address. */
+export interface Pin {
+  readonly service: string
+  readonly flow: number
+  readonly mac: string
+}
+
+export interface PacketCounts {
+  readonly forwardedBytes: number
+  readonly denied: number
+  readonly unserved: number
+}
+
+/** Our table in the kernel. Written as text in transactions, read as JSON: nft 1.0.6 can do no other. */
+export interface Nft {
+  /** Whether the table is there with these very rules. */
+  isLoaded(): Promise<boolean>
+  /** Takes whatever is there under our name away and loads the rules, in one transaction. */
+  load(): Promise<void>
+  /** All of a change or nothing of it. */
+  commit(change: Change): Promise<void>
+  /** Every element but the pins. */
+  elements(): Promise<readonly Element[]>
+  pins(): Promise<readonly Pin[]>
+  unpin(pins: readonly Pin[]): Promise<void>
+  counts(): Promise<PacketCounts>
+}
+
+export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
+  const write = async (text: string): Promise<void> => {
+    await run(['nft', '-f', '-'], text)
+  }
+  // One at a time: nft 1.0.6 forgets all but the first of several.
+  const read = async (...wanted: readonly string[]): Promise<readonly Listed[]> => {
+    const text = await run(['nft', '-j', '-n', 'list', ...wanted])
+    return understand(listing, text).nftables
+  }
+  const counters = async (): Promise<readonly Counter[]> =>
+    (await read('counters', 'table', 'netdev', tableName)).flatMap(({ counter }) => counter ?? [])
+  return {
+    isLoaded: async () => {
+      const tables = (await read('tables')).flatMap(({ table }) => table ?? [])
+      if (!tables.some(({ family, name }) => family === 'netdev' && name === tableName))
+        return false
+      return (await counters()).some(({ name }) => name === skeletonName(skeleton))
+    },
+    // "table" before "delete" makes the delete good when there is none.
+    load: () =>
+      write(
+        `table netdev ${tableName}\ndelete table netdev ${tableName}\n${skeletonText(skeleton)}`,
+      ),
+    commit: (change) => write(changeText(change)),
+    elements: async () => {
+      const listed = await Promise.all(
+        mapNames.map((name) => read(isMap(name) ? 'map' : 'set', 'netdev', tableName, name)),
+      )
+      return listed.flat().flatMap((one) => {
+        const held = one.map ?? one.set
+        return held === undefined ? [] : elementsIn(held)
+      })
+    },
+    pins: async () => {
+      const [held] = (await read('map', 'netdev', tableName, 'pinned')).flatMap(
+        ({ map }) => map ?? [],
+      )
+      return (held?.elem ?? []).flatMap((elem) => pin.safeParse(elem).data ?? [])
+    },
+    unpin: async (pins) => {
+      if (pins.length === 0) return
+      const keys = pins.map(({ service, flow }) => `${service} . ${flow}`)
+      await write(`delete element netdev ${tableName} pinned { ${keys.join(', ')} }\n`)
+    },
+    counts: async () => {
+      const all = new Map((await counters()).map((one) => [one.name, one]))
+      return {
+        forwardedBytes: all.get('forwarded')?.bytes ?? 0,
+        denied: all.get('denied')?.packets ?? 0,
+        unserved: all.get('unserved')?.packets ?? 0,
+      }
+    },
+  }
+}
+
+const isMap = (name: MapName): boolean => /^(fe|pool|slots)/.test(name)
+
+const changeText = ({ deleted, added }: Change): string =>
+  [...statements('delete', deleted), ...statements('add', added)].join('')
+
+const statements = (what: 'add' | 'delete', elements: readonly Element[]): readonly string[] => {
+  const byMap = Map.groupBy(elements, ({ map }) => map)
+  return [...byMap].map(([map, own]) => {
+    const texts = own.map(({ key, value }) => (value === undefined ? key : `${key} : ${value}`))
+    return `${what} element netdev ${tableName} ${map} { ${texts.join(', ')} }\n`
+  })
+}
+
+const part = z.union([
+  z.string(),
+  z.number().transform(String),
+  z
+    .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
+    .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
+])
+const key = z.union([
+  part,
+  z.object({ concat: z.array(part) }).transform(({ concat }) => concat.join(' . ')),
+])
+const held = z.object({
+  name: z.string(),
+  elem: z.array(z.unknown()).default([]),
+})
+const counter = z.object({ name: z.string(), packets: z.number(), bytes: z.number() })
+const listed = z.object({
+  table: z.object({ family: z.string(), name: z.string() }).optional(),
+  map: held.optional(),
+  set: held.optional(),
+  counter: counter.optional(),
+})
+const listing = z.object({ nftables: z.array(listed) })
+const pin = z
+  .tuple([
+    z.object({
+      elem: z.object({ val: z.object({ concat: z.tuple([z.string(), z.number()]) }) }),
+    }),
+    z.string(),
+  ])
+  .transform(([{ elem }, mac]): Pin => {
+    const [service, flow] = elem.val.concat
+    return { service, flow, mac }
+  })
+type Listed = z.infer<typeof listed>
+type Counter = z.infer<typeof counter>
+
+const elementsIn = ({ name, elem }: z.infer<typeof held>): readonly Element[] => {
+  const map = mapNames.find((one) => one === name)
+  if (map === undefined) return []
+  return elem.map((one): Element => {
+    if (!isMap(map)) return { map, key: whole(map, understood(key, one)) }
+    const [from, value] = understood(z.tuple([key, part]), one)
+    return { map, key: from, value }
+  })
+}
+
+/** nft leaves the length out of a range that is one address. */
+const whole = (map: MapName, text: string): string =>
+  (map !== 'allow' && map !== 'allow6') || text.includes('/')
+    ? text
+    : `${text}/${map === 'allow' ? 32 : 128}`
+
+const understood = <T>(schema: z.ZodType<T>, value: unknown): T => {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new OperatingError(`nft listed what is not understood: ${JSON.stringify(value)}`)
+}
+
+const understand = <T>(schema: z.ZodType<T>, text: string): T => {
+  try {
+    return understood(schema, JSON.parse(text))
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw new OperatingError('nft answered what is no JSON', { cause })
+  }
+}

@@ -1,0 +1,94 @@
+import type { Logger } from '@weir/kernel'
+import { packChanges, repairsOf, weightOf, type Change } from '../../domain/forwarding-changes.ts'
+import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
+import type { FrontendKey } from '../../domain/forwarding-table.ts'
+import type { Nft } from './nft.ts'
+
+export interface WriterPorts {
+  readonly nft: Nft
+  readonly model: ForwardingModel
+  readonly log: Logger
+}
+
+interface Waiting {
+  readonly wanted: Wanted
+  readonly settle: (refused: readonly FrontendKey[] | Error) => void
+}
+
+/** Elements of one transaction: few enough that the kernel's lock is free again soon. */
+const mostAtOnce = 20_000
+
+/** Brings wishes into the kernel, one transaction after the other, each with all that came meanwhile. */
+export interface Writer {
+  /**
+   * Has it in the kernel when it resolves, with the frontends that somebody else holds.
+   * @throws OperatingError when the kernel took none of a transaction; the next one reads it first
+   */
+  want(wanted: Wanted): Promise<readonly FrontendKey[]>
+  releaseUnclaimed(): Promise<void>
+  /** Reads everything back and repairs what differs. How many elements that were. */
+  verify(): Promise<number>
+  idle(): Promise<void>
+}
+
+export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
+  const waiting: Waiting[] = []
+  let tail: Promise<unknown> = Promise.resolve()
+  let doubtful = false
+
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = tail.then(work)
+    tail = mine.catch(() => undefined)
+    return mine
+  }
+  const commit = async (changes: readonly Change[]): Promise<void> => {
+    try {
+      if (doubtful) await repair()
+      else for (const change of packChanges(changes, mostAtOnce)) await nft.commit(change)
+    } catch (error) {
+      // What the kernel has now is read before anything else is written.
+      doubtful = true
+      throw error
+    }
+  }
+  const repair = async (): Promise<number> => {
+    const held = (await nft.isLoaded()) ? await nft.elements() : await reload()
+    const repairs = repairsOf(held, model.table())
+    for (const change of packChanges(repairs, mostAtOnce)) await nft.commit(change)
+    doubtful = false
+    return repairs.reduce((sum, change) => sum + weightOf(change), 0)
+  }
+  const reload = async (): Promise<readonly []> => {
+    log.error({}, 'the kernel’s table was gone or had other rules; loading it again')
+    await nft.load()
+    return []
+  }
+  const flush = async (): Promise<void> => {
+    const batch = waiting.splice(0)
+    if (batch.length === 0) return
+    const { changes, refused } = model.plan(batch.map(({ wanted }) => wanted))
+    try {
+      await commit(changes)
+      for (const { wanted, settle } of batch) settle(refused.get(wanted.key) ?? [])
+    } catch (error) {
+      for (const { settle } of batch) settle(error instanceof Error ? error : new Error('unknown'))
+    }
+  }
+  return {
+    want: (wanted) =>
+      new Promise((resolve, reject) => {
+        const settle: Waiting['settle'] = (refused) =>
+          refused instanceof Error ? reject(refused) : resolve(refused)
+        waiting.push({ wanted, settle })
+        void inTurn(flush)
+      }),
+    releaseUnclaimed: () => inTurn(() => commit(model.releaseUnclaimed())),
+    verify: () =>
+      inTurn(async () => {
+        const differed = await repair()
+        if (differed > 0) log.error({ elements: differed }, 'the kernel’s table differed; repaired')
+        return differed
+      }),
+    idle: () => inTurn(() => Promise.resolve()),
+  }
+}

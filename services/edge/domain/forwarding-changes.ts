@@ -1,0 +1,170 @@
+import {
+  classIdText,
+  type BackendSet,
+  type ForwardedService,
+  type ForwardingTable,
+} from './forwarding-table.ts'
+
+/** The sets and maps of the table that we fill, in the order the pages of the kernel plane name them. */
+export const mapNames = [
+  'fe',
+  'fe6',
+  'closing',
+  'closing6',
+  'restricted',
+  'allow',
+  'allow6',
+  'sticky',
+  'pool61',
+  'pool1021',
+  'pool65537',
+  'slots',
+] as const
+export type MapName = (typeof mapNames)[number]
+
+/** One element of a set, or of a map when it has a value. */
+export interface Element {
+  readonly map: MapName
+  readonly key: string
+  readonly value?: string
+}
+
+/** What must come into force in one step, or packets would see half of it. */
+export interface Change {
+  readonly deleted: readonly Element[]
+  readonly added: readonly Element[]
+}
+
+/**
+ * What turns one table into the other, in an order in which every beginning is safe as well:
+ *
+ * 1. frontends that go: nothing of a service may go while packets still find it
+ * 2. slots that are new or belong to another node now
+ * 3. services, each in one step: its ranges are there before its frontend is, and are replaced at once
+ * 4. slots of sets that nobody uses any more
+ *
+ * Only services and sets that differ are looked at closer; the others cost a comparison each.
+ */
+export const changesBetween = (
+  before: ForwardingTable,
+  after: ForwardingTable,
+): readonly Change[] => {
+  const closed: Change[] = []
+  const services: Change[] = []
+  for (const id of idsOf(before.services, after.services)) {
+    const [old, now] = [before.services.get(id), after.services.get(id)]
+    if (old === now) continue
+    const { deleted, added } = difference(elementsOfService(id, old), elementsOfService(id, now))
+    const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
+    closed.push({ deleted: deleted.filter(isFrontend), added: [] })
+    services.push({ deleted: deleted.filter((element) => !isFrontend(element)), added })
+  }
+  const dealt: Change[] = []
+  const unused: Change[] = []
+  for (const id of idsOf(before.sets, after.sets)) {
+    const [old, now] = [before.sets.get(id), after.sets.get(id)]
+    if (old === now) continue
+    const changes = slotBySlot(difference(elementsOfSet(id, old), elementsOfSet(id, now)))
+    if (now === undefined) unused.push(...changes)
+    else dealt.push(...changes)
+  }
+  return [...closed, ...dealt, ...services, ...unused].filter((change) => weightOf(change) > 0)
+}
+
+/**
+ * What turns what the kernel holds, whatever that is, into the table: elements that are missing, that have
+ * another value, or that nobody asked for. All but slots in one step, since what is broken may hang
+ * together in any way.
+ */
+export const repairsOf = (held: readonly Element[], table: ForwardingTable): readonly Change[] => {
+  const { deleted, added } = difference(held, elementsOf(table))
+  const isSlot = ({ map }: Element): boolean => map === 'slots'
+  const isOther = (element: Element): boolean => !isSlot(element)
+  const other = { deleted: deleted.filter(isOther), added: added.filter(isOther) }
+  const slots = slotBySlot({ deleted: deleted.filter(isSlot), added: added.filter(isSlot) })
+  const dealt = slots.filter((change) => change.added.length > 0)
+  const unused = slots.filter((change) => change.added.length === 0)
+  return [...dealt, other, ...unused].filter((change) => weightOf(change) > 0)
+}
+
+/** Every element of a table. */
+export const elementsOf = ({ services, sets }: ForwardingTable): readonly Element[] => [
+  ...[...services].flatMap(([id, service]) => elementsOfService(id, service)),
+  ...[...sets].flatMap(([id, set]) => elementsOfSet(id, set)),
+]
+
+/** How many elements a change touches. */
+export const weightOf = ({ deleted, added }: Change): number => deleted.length + added.length
+
+/**
+ * Changes packed into transactions of at most `most` elements, in their order. Small ones keep the kernel's
+ * lock free for others between two; one change is never split.
+ */
+export const packChanges = (changes: readonly Change[], most: number): readonly Change[] => {
+  const packed: { deleted: Element[]; added: Element[] }[] = []
+  let room = 0
+  for (const change of changes) {
+    if (weightOf(change) > room || packed.length === 0) {
+      packed.push({ deleted: [], added: [] })
+      room = most
+    }
+    const last = packed.at(-1)
+    for (const element of change.deleted) last?.deleted.push(element)
+    for (const element of change.added) last?.added.push(element)
+    room -= weightOf(change)
+  }
+  return packed
+}
+
+const idsOf = <T>(a: ReadonlyMap<number, T>, b: ReadonlyMap<number, T>): Iterable<number> =>
+  new Set([...a.keys(), ...b.keys()])
+
+const elementsOfService = (
+  id: number,
+  service: ForwardedService | undefined,
+): readonly Element[] => {
+  if (service === undefined) return []
+  const own = classIdText(id)
+  const { frontends, ranges, sticky, set } = service
+  const elements: Element[] = []
+  for (const [key, state] of frontends) {
+    const six = key.includes(':')
+    elements.push({ map: six ? 'fe6' : 'fe', key, value: own })
+    if (state === 'closing') elements.push({ map: six ? 'closing6' : 'closing', key })
+  }
+  if (ranges !== undefined) elements.push({ map: 'restricted', key: own })
+  for (const range of ranges ?? []) {
+    elements.push({ map: range.includes(':') ? 'allow6' : 'allow', key: `${own} . ${range}` })
+  }
+  if (sticky) elements.push({ map: 'sticky', key: own })
+  if (set) elements.push({ map: `pool${set.size}`, key: own, value: classIdText(set.id) })
+  return elements
+}
+
+const elementsOfSet = (id: number, set: BackendSet | undefined): readonly Element[] =>
+  (set?.slots ?? []).map((mac, slot) => ({
+    map: 'slots',
+    key: `${classIdText(id)} . ${slot}`,
+    value: mac,
+  }))
+
+/** An element whose value changed goes and comes. */
+const difference = (before: readonly Element[], after: readonly Element[]): Change => {
+  const nameOf = ({ map, key, value }: Element): string => `${map} ${key} ${value ?? ''}`
+  const [old, now] = [new Set(before.map(nameOf)), new Set(after.map(nameOf))]
+  return {
+    deleted: before.filter((element) => !now.has(nameOf(element))),
+    added: after.filter((element) => !old.has(nameOf(element))),
+  }
+}
+
+/** Slots are independent of each other: a big table may come in several transactions. */
+const slotBySlot = ({ deleted, added }: Change): readonly Change[] => {
+  const gone = new Map(deleted.map((element) => [element.key, element]))
+  const come = added.map((element): Change => {
+    const old = gone.get(element.key)
+    gone.delete(element.key)
+    return { deleted: old ? [old] : [], added: [element] }
+  })
+  return [...come, ...[...gone.values()].map((element) => ({ deleted: [element], added: [] }))]
+}

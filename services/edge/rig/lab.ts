@@ -1,0 +1,211 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface, type Interface } from 'node:readline'
+import { runProgram, type RunProgram } from '../data-plane/kernel/run-program.ts'
+
+/** A host of the lab: a network namespace. */
+export type Host = 'client' | 'router' | 'switch' | 'e1' | 'e2' | 'n1' | 'n2' | 'n3'
+
+/**
+ * One client, a router, two edges and three nodes in network namespaces. The client is behind the router; all
+ * others are on one segment, 10.0.0.0/24 and 2001:db8:1::/64, with their own address as `eth0`. Nodes have
+ * the virtual addresses and answer clients by the router: what kube-proxy and a pod behind it come to. Needs
+ * root, or a user namespace of one's own.
+ */
+export interface Lab {
+  /** Runs a program on a host. */
+  on(host: Host): RunProgram
+  /** What flows from the client are answered, one after the other: `NODE CLIENT`, or null for nothing. */
+  ask(flow: Asking): Promise<readonly (string | null)[]>
+  /** Opens TCP connections from the client that stay open until the lab ends. */
+  hold(address: string, count: number): Promise<Held>
+  /** Sends the virtual addresses to these edges from now on, shared by flow. */
+  routeTo(...edges: readonly ('e1' | 'e2')[]): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface Asking {
+  readonly protocol: 'TCP' | 'UDP'
+  readonly address: string
+  readonly count?: number
+}
+
+export interface Held {
+  /** What each connection was answered first. */
+  readonly answers: readonly (string | null)[]
+  /** How many of them still answer. */
+  alive(): Promise<number>
+}
+
+export const vips = { IPv4: '203.0.113.10', IPv6: '2001:db8:f::10' } as const
+export const vipPort = 8080
+export const clientAddresses = { IPv4: '198.51.100.7', IPv6: '2001:db8:c::7' } as const
+
+const numbers = { router: 1, e1: 11, e2: 12, n1: 21, n2: 22, n3: 23 } as const
+export const addressOf = (host: keyof typeof numbers): { IPv4: string; IPv6: string } => ({
+  IPv4: `10.0.0.${numbers[host]}`,
+  IPv6: `2001:db8:1::${numbers[host]}`,
+})
+
+const hosts: readonly Host[] = ['client', 'router', 'switch', 'e1', 'e2', 'n1', 'n2', 'n3']
+const nodes = ['n1', 'n2', 'n3'] as const
+
+/** Why the lab cannot be built here; undefined when it can. */
+export const labProblem = async (): Promise<string | undefined> => {
+  const name = `weir-${randomBytes(3).toString('hex')}`
+  try {
+    await runProgram(['nft', '--version'])
+    await runProgram(['ip', 'netns', 'add', name])
+    await runProgram(['ip', 'netns', 'del', name])
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+export const createLab = async (): Promise<Lab> => {
+  const id = randomBytes(3).toString('hex')
+  const spaceOf = (host: Host): string => `weir-${id}-${host}`
+  const children: ChildProcess[] = []
+  const on =
+    (host: Host): RunProgram =>
+    (argv, input) =>
+      runProgram(['ip', 'netns', 'exec', spaceOf(host), ...argv], input)
+  const batch = async (host: Host, lines: readonly string[]): Promise<void> => {
+    await on(host)(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
+  }
+  const start = (host: Host, script: string, args: readonly string[]) => {
+    const argv = ['netns', 'exec', spaceOf(host), process.execPath, scriptOf(script), ...args]
+    const child = spawn('ip', argv, { stdio: ['pipe', 'pipe', 'inherit'] })
+    children.push(child)
+    return { child, lines: createInterface({ input: child.stdout }) }
+  }
+
+  const stop = async (): Promise<void> => {
+    for (const child of children) child.kill('SIGKILL')
+    for (const host of hosts) await runProgram(['ip', 'netns', 'del', spaceOf(host)])
+  }
+  for (const host of hosts) await runProgram(['ip', 'netns', 'add', spaceOf(host)])
+  try {
+    await build({ spaceOf, on, batch })
+    const pods = nodes.map((node) =>
+      start(node, 'pod.ts', [node, Object.values(vips).join(), String(vipPort)]),
+    )
+    await Promise.all(pods.map(({ lines }) => nextLine(lines)))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
+  return {
+    on,
+    ask: async ({ protocol, address, count = 1 }) => {
+      const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', protocol, address]
+      const said = await on('client')([...argv, String(vipPort), String(count)])
+      return JSON.parse(said)
+    },
+    hold: async (address, count) => {
+      const args = ['hold', address, String(vipPort), String(count)]
+      const { child, lines } = start('client', 'lab-client.ts', args)
+      const answers: readonly (string | null)[] = JSON.parse(await nextLine(lines))
+      const alive = async (): Promise<number> => {
+        const line = nextLine(lines)
+        child.stdin.write('all\n')
+        return Number(await line)
+      }
+      return { answers, alive }
+    },
+    routeTo: async (...edges) => {
+      const via = (family: 'IPv4' | 'IPv6'): string =>
+        edges.map((edge) => `nexthop via ${addressOf(edge)[family]} dev eth1`).join(' ')
+      await batch('router', [
+        `route replace ${vips.IPv4}/32 ${via('IPv4')}`,
+        `route replace ${vips.IPv6}/128 ${via('IPv6')}`,
+      ])
+    },
+    stop,
+  }
+}
+
+const patienceMs = 30_000
+
+const scriptOf = (name: string): string => join(import.meta.dirname, name)
+
+/** The next thing that a process of the lab prints. @throws AbortError when it says nothing for long */
+const nextLine = async (lines: Interface): Promise<string> => {
+  const [line] = await once(lines, 'line', { signal: AbortSignal.timeout(patienceMs) })
+  return String(line)
+}
+
+interface Building {
+  readonly spaceOf: (host: Host) => string
+  readonly on: (host: Host) => RunProgram
+  readonly batch: (host: Host, lines: readonly string[]) => Promise<void>
+}
+
+const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
+  const onSegment = ['router', 'e1', 'e2', ...nodes] as const
+  await batch('switch', [
+    'link add br0 type bridge',
+    'link set br0 up',
+    ...onSegment.flatMap((host) => {
+      const own = host === 'router' ? 'eth1' : 'eth0'
+      return [
+        `link add ${host} type veth peer name ${own} netns ${spaceOf(host)}`,
+        `link set ${host} master br0 up`,
+      ]
+    }),
+  ])
+  await batch('router', [`link add eth0 type veth peer name eth0 netns ${spaceOf('client')}`])
+  for (const host of hosts) await on(host)(['sysctl', '-q', '-w', ...sysctls(host)])
+  await batch('client', [
+    'link set lo up',
+    'link set eth0 up',
+    `addr add ${clientAddresses.IPv4}/24 dev eth0`,
+    `addr add ${clientAddresses.IPv6}/64 dev eth0 nodad`,
+    'route add default via 198.51.100.1',
+    'route add default via 2001:db8:c::1',
+  ])
+  await batch('router', [
+    'link set eth0 up',
+    'addr add 198.51.100.1/24 dev eth0',
+    'addr add 2001:db8:c::1/64 dev eth0 nodad',
+  ])
+  for (const host of onSegment) {
+    const device = host === 'router' ? 'eth1' : 'eth0'
+    const { IPv4, IPv6 } = addressOf(host)
+    await batch(host, [
+      'link set lo up',
+      `link set ${device} up`,
+      `addr add ${IPv4}/24 dev ${device}`,
+      `addr add ${IPv6}/64 dev ${device} nodad`,
+    ])
+  }
+  for (const node of nodes) {
+    await batch(node, [
+      `addr add ${vips.IPv4}/32 dev lo`,
+      `addr add ${vips.IPv6}/128 dev lo nodad`,
+      `route add default via ${addressOf('router').IPv4}`,
+      `route add default via ${addressOf('router').IPv6}`,
+    ])
+  }
+}
+
+const sysctls = (host: Host): readonly string[] => [
+  'net.ipv4.conf.all.rp_filter=0',
+  'net.ipv4.conf.default.rp_filter=0',
+  // A node has the virtual addresses and must not claim them on the segment.
+  'net.ipv4.conf.all.arp_ignore=1',
+  'net.ipv4.conf.all.arp_announce=2',
+  ...(host === 'router'
+    ? [
+        'net.ipv4.ip_forward=1',
+        'net.ipv6.conf.all.forwarding=1',
+        'net.ipv4.conf.all.send_redirects=0',
+        'net.ipv4.fib_multipath_hash_policy=1',
+        'net.ipv6.fib_multipath_hash_policy=1',
+      ]
+    : []),
+]

@@ -1,0 +1,22 @@
+// A process that answers on the addresses of a Service, as a pod behind kube-proxy does: run by the lab in a
+// node's namespace as `node pod.ts NODE ADDRESS,ADDRESS PORT`. It says which node it is and whom it sees.
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+
+const [node = '', addresses = '', port = ''] = process.argv.slice(2)
+
+const listening = addresses.split(',').flatMap((host) => {
+  const tcp = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    socket.write(`${node} ${socket.remoteAddress ?? ''}\n`)
+    socket.pipe(socket)
+  })
+  const udp = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  udp.on('message', (_, from) => udp.send(`${node} ${from.address}`, from.port, from.address))
+  return [
+    new Promise<void>((resolve) => tcp.listen({ host, port: Number(port) }, resolve)),
+    new Promise<void>((resolve) => udp.bind({ address: host, port: Number(port) }, resolve)),
+  ]
+})
+await Promise.all(listening)
+process.stdout.write('ready\n')
