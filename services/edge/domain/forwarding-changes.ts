@@ -55,9 +55,11 @@ export const changesBetween = (
     const [old, now] = [before.services.get(id), after.services.get(id)]
     if (old === now) continue
     const { deleted, added } = difference(elementsOfService(id, old), elementsOfService(id, now))
-    const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
-    closed.push({ deleted: deleted.filter(isFrontend), added: [] })
-    services.push({ deleted: deleted.filter((element) => !isFrontend(element)), added })
+    const left = new Set(deleted.filter(isFrontend).map(({ key }) => key))
+    // With its mark, which another service may set anew when it takes the frontend.
+    const goes = ({ map, key }: Element): boolean => frontendMaps.includes(map) && left.has(key)
+    closed.push({ deleted: deleted.filter(goes), added: [] })
+    services.push({ deleted: deleted.filter((element) => !goes(element)), added })
   }
   const dealt: Change[] = []
   const unused: Change[] = []
@@ -86,6 +88,9 @@ export const repairsOf = (held: readonly Element[], table: ForwardingTable): rea
   const unused = slots.filter((change) => change.added.length === 0)
   return [...dealt, other, ...unused].filter((change) => weightOf(change) > 0)
 }
+
+const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
+const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'closing', 'closing6']
 
 /** Every element of a table. */
 export const elementsOf = ({ services, sets }: ForwardingTable): readonly Element[] => [

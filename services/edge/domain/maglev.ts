@@ -35,7 +35,8 @@ export const tableSizeFor = (nodes: readonly WeightedNode[]): TableSize => {
  * Which node each slot belongs to (Maglev, NSDI 2016, §3.4): the nodes take turns, each takes the first
  * free slot of a permutation of its own. A permutation depends on the node's name alone, so losing a node
  * frees its slots and moves few others: together 1.1 of its share among 3 nodes, 1.4 among 10, 2 among 20
- * and 4 to 5 among hundreds. A node of half the greatest weight takes part in every second round.
+ * and 4 to 5 among hundreds. A node of half the greatest weight takes part in every second round; all begin
+ * with half a turn, so that shares are rounded and not cut off, which would favour the heaviest.
  *
  * The same nodes give the same table on every edge, in whatever order they come.
  *
@@ -54,7 +55,12 @@ export const slotTable = (
   const greatest = Math.max(...nodes.map(({ weight }) => weight))
   const turns = nodes
     .toSorted((a, b) => (a.node < b.node ? -1 : 1))
-    .map(({ node, weight }) => ({ node, weight, credit: 0, ...permutationOf(node, size, seed) }))
+    .map(({ node, weight }) => ({
+      node,
+      weight,
+      credit: greatest / 2,
+      ...permutationOf(node, size, seed),
+    }))
   const slots = Array.from<string | undefined>({ length: size })
   for (let filled = 0; filled < size;) {
     for (const turn of turns) {
