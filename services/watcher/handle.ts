@@ -70,6 +70,9 @@ export const createWatcher = (ports: WatcherPorts): Watcher => {
     const name = clusterName(tenant, cluster.id)
     watches.set(name, watching)
     logger.info({ tenant, cluster: cluster.id, fence }, 'watching a cluster')
+    // At once: what is under way may take its time, and nobody may go by this cache meanwhile.
+    const leave = (): void => void desks.close(tenant, cluster.id)
+    signal.addEventListener('abort', leave, { once: true })
     try {
       await watching.run(signal)
     } finally {

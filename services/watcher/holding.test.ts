@@ -103,3 +103,40 @@ test('who paused while another held the cluster watches it anew, with the new fe
   over.abort()
   await running
 })
+
+test('a lease that is not renewed in time ends the watch, also while the renewal has no answer', async () => {
+  const common = { clock: systemClock, ids: systemIds }
+  const { leases } = createMemoryStore(common)
+  const over = new AbortController()
+  const answer = Promise.withResolvers<void>()
+  let takes = 0
+  const events: string[] = []
+  const holding = createHolding({
+    ...common,
+    leases: {
+      ...leases,
+      take: async (...asked) => {
+        takes += 1
+        if (takes === 2) await answer.promise
+        return leases.take(...asked)
+      },
+    },
+    holder: 'watcher/1',
+    clusters: async () => [connected('acme', 3)],
+    watch: async (_known, _fence, signal) => {
+      events.push('begun')
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      events.push('ended')
+    },
+    logger: silentLogger,
+    leaseMs: 100,
+  })
+  const running = holding.run(over.signal)
+  await eventually(() => events.length === 2)
+  expect(takes).toBe(2)
+  answer.resolve()
+  await eventually(() => events.length === 3)
+  expect(events).toEqual(['begun', 'ended', 'begun'])
+  over.abort()
+  await running
+})

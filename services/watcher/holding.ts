@@ -72,6 +72,16 @@ export const createHolding = (ports: HoldingPorts): Holding => {
         .finally(() => (entry.isOver = true)),
     }
     held.set(name, entry)
+    void expire(entry)
+  }
+
+  /** Also while a renewal has no answer: who is not fed any more must not go by what they knew. */
+  const expire = async (entry: Held): Promise<void> => {
+    const { signal } = entry.stop
+    while (!signal.aborted && !entry.isOver) {
+      if (clock.now() >= entry.until) return entry.stop.abort()
+      await clock.sleep(entry.until - clock.now(), signal)
+    }
   }
 
   const end = async (name: string): Promise<void> => {
@@ -85,7 +95,8 @@ export const createHolding = (ports: HoldingPorts): Holding => {
   const renew = async (known: KnownCluster): Promise<void> => {
     const name = nameOf(known)
     const entry = held.get(name)
-    if (entry !== undefined && (entry.isOver || entry.version !== known.version)) await end(name)
+    const isOver = entry?.isOver === true || entry?.stop.signal.aborted === true
+    if (isOver || (entry !== undefined && entry.version !== known.version)) await end(name)
     const asked = clock.now()
     const lease = await leases.take(leaseOf(known), holder, leaseMs)
     if (lease === undefined) return end(name)
@@ -131,7 +142,7 @@ export const createHolding = (ports: HoldingPorts): Holding => {
           logger.warn({ problem: explainError(error) }, 'cannot look after leases, trying again')
         }
         // Whatever could not be renewed in time may be another's by now.
-        for (const [name, { until }] of held) if (clock.now() >= until) await end(name)
+        for (const [name, { stop: over }] of held) if (over.signal.aborted) await end(name)
         if (!signal.aborted)
           await clock.sleep((leaseMs / 5) * (0.75 + ids.random() / 2), nap.signal)
       }
