@@ -77,8 +77,9 @@ const satisfy = (at: Situation, balancer: Held): Decision => {
   const changed = hash !== balancer.intentHash
   const moves = wantedDriver(at) !== balancer.driver
   const settled = balancer.status === 'Serving' && !changed && !moves && !balancer.refusal
-  if (settled && balancer.vacant && balancer.formers.length === 0) return vacate(at, balancer)
-  if (settled && !holdsInVain(at, balancer)) return nothing
+  if (settled && !holdsInVain(at, balancer)) {
+    return balancer.vacant && balancer.formers.length === 0 ? vacate(at, balancer) : nothing
+  }
   const kept = balancer.status === 'Serving' ? balancer : empty
   // After a move the driver it has now is a former one.
   const formers = moves ? [...balancer.formers, balancer.epoch] : balancer.formers

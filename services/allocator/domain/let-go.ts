@@ -12,12 +12,13 @@ const mostLeaving = 4
 
 /**
  * Old addresses that the resource may still use. Where the provider gives the address, ours are kept in
- * the lease itself while a former driver may use them.
+ * the lease itself while a former driver may use them; without a lease none does.
  */
 export const leavingOf = (
   old: Extract<Balancer, { status: 'Serving' }>,
   { leases, choice }: EventData<'FrontendsAllocated'>,
 ): Lease[] => {
+  if (choice === 'provider' && leases.length === 0) return []
   const mayStay = old.made && choice !== 'provider'
   const before = mayStay ? [...old.leaving, ...old.leases] : old.leaving
   return before.filter((lease) => !leases.some(({ ip }) => ip === lease.ip)).slice(-mostLeaving)
