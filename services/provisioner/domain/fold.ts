@@ -247,12 +247,23 @@ export const roleOf = (folded: Folded, living: Living): Role => {
   }
   // Clients were told of the newest address only once the status showed it.
   const isShown = state.serves && shown !== undefined && shown.epoch >= state.epoch
-  if (!isShown && living === formers.findLast(({ serves }) => serves)) {
+  const serving = isShown ? undefined : formers.findLast(({ serves }) => serves)
+  const heir = serving && heirOf(serving, formers)
+  if (living === serving || living === heir) {
     const shares = living.key === state.key
-    return { role: 'stand-in', shares, still: shares && state.generation > 0 }
+    return { role: 'stand-in', shares, still: living !== heir || (shares && state.generation > 0) }
   }
   return { role: 'left-over', evidence: isShown ? shown.eventId : state.cause.eventId }
 }
+
+/**
+ * Which former one stands in: a later one of its key that was ordered is at its very place, or will be, so that
+ * to remove either would take both.
+ */
+const heirOf = (serving: Living, formers: readonly Living[]): Living | undefined =>
+  formers.findLast(
+    ({ key, status }) => key === serving.key && (status === 'Intended' || status === 'Programmed'),
+  )
 
 /** Every incarnation that is not over, those of former drivers first. */
 export const livingOf = ({ state, formers }: Folded): readonly Living[] =>
