@@ -35,6 +35,7 @@ export const addCommands = (program: Command): void => {
   addGc(program)
   addCluster(program)
   addDriver(program)
+  addEdge(program)
 }
 
 const addPlatform = (program: Command): void => {
@@ -229,6 +230,26 @@ const addDriver = (program: Command): void => {
       .description('make nothing new with a driver; what it made is still cleaned up'),
   ).action(async (name: string, flags: Common) =>
     (await import('./driver.ts')).driverRemove(await client(flags), name, flags),
+  )
+}
+
+const addEdge = (program: Command): void => {
+  const edge = program.command('edge').description('the machines of our own fleet')
+  ask(
+    edge
+      .command('show [name]')
+      .description('what each edge serves now: frontends, nodes with weights, flows, generation'),
+  ).action(async (name: string | undefined, flags: Common) =>
+    (await import('./edge.ts')).edgeShow(await client(flags), name, flags),
+  )
+  ask(
+    edge
+      .command('verify [name]')
+      .description(
+        "compare each edge's table with its orders and with the log; fails if it differs",
+      ),
+  ).action(async (name: string | undefined, flags: Common) =>
+    (await import('./edge.ts')).edgeVerify(await client(flags), name, flags),
   )
 }
 

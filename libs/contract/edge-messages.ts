@@ -1,5 +1,6 @@
 // What the provisioner tells a fleet of edges and what edges answer: last values per subject on EDGE.
 import { z } from 'zod'
+import { edgeRepair } from './edge-inspection.ts'
 import { edgeId, fleetName, resourceKey } from './ids.ts'
 import { desiredResource, ownershipMarks } from './resource.ts'
 
@@ -86,6 +87,8 @@ export const edgeHeartbeat = z.object({
   part: z
     .object({ number: z.int().min(0), count: z.int().min(1), revision: z.string() })
     .optional(),
+  /** What it made good of late, the newest last. gc records each in the platform's log. */
+  repairs: z.array(edgeRepair).max(8).optional(),
   /** Marks and state of every resource the edge holds, from its own memory, not from orders. */
   resources: z.array(z.object({ marks: ownershipMarks, generation: z.int() })),
 })

@@ -44,6 +44,7 @@ export const streamCategory = z.enum([
   'tenant',
   'driver',
   'cleanup',
+  'edge',
 ])
 export type StreamCategory = z.infer<typeof streamCategory>
 
@@ -51,7 +52,7 @@ export type StreamCategory = z.infer<typeof streamCategory>
 export const streamId = z
   .string()
   .max(200)
-  .regex(/^(lb|resource|status|pool|cluster|tenant|driver|cleanup)-[a-z0-9-]+$/)
+  .regex(/^(lb|resource|status|pool|cluster|tenant|driver|cleanup|edge)-[a-z0-9-]+$/)
   .brand('StreamId')
 export type StreamId = z.infer<typeof streamId>
 

@@ -1,7 +1,8 @@
-// Events of the streams `pool-<name>`, `cluster-<id>`, `tenant-<id>`, `driver-<name>` and `cleanup-<scope>`:
-// acts of people, written by the api; gc may stop itself.
+// Events of the streams `pool-<name>`, `cluster-<id>`, `tenant-<id>`, `driver-<name>`, `cleanup-<scope>` and
+// `edge-<name>`: acts of people, written by the api; gc may stop itself, and tells what edges made good.
 import { z } from 'zod'
-import { clusterId, driverName, poolName, tenantId } from './ids.ts'
+import { edgeRepair } from './edge-inspection.ts'
+import { clusterId, driverName, edgeId, fleetName, poolName, tenantId } from './ids.ts'
 import { cidr, familyOf, ipAddress, toInteger } from './net.ts'
 
 const fromTo = z.object({ first: ipAddress, last: ipAddress }).superRefine((range, context) => {
@@ -131,4 +132,10 @@ export const platformEvents = {
 
   /** gc treats this tenant like all others again. Emitted by the api. */
   CleanupResumed: z.object({ tenant: tenantId }),
+
+  /**
+   * What forwards packets at an edge was not as the edge had made it, such as after a change by hand, and was
+   * made good by the edge. Emitted by gc, from the edge's own word.
+   */
+  EdgeTableRepaired: z.object({ fleet: fleetName, edge: edgeId, repair: edgeRepair }),
 } as const

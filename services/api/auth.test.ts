@@ -59,6 +59,7 @@ const matrix: readonly [string, InjectOptions, Record<Who, number>][] = (
     [`GET ${own}/load-balancers/${service}`, {}, [401, 401, 404, 200, 200, 200]],
     [`GET ${own}/events`, {}, [401, 401, 404, 200, 200, 200]],
     ['GET /v1/edges', {}, [401, 401, 403, 403, 403, 200]],
+    ['POST /v1/edges/inspection', { payload: { compare: true } }, [401, 401, 403, 403, 403, 200]],
     ['GET /v1/gc/report', {}, [401, 401, 403, 403, 403, 200]],
     ['GET /v1/gc/explain?resource=x', {}, [401, 401, 403, 403, 403, 404]],
     ['POST /v1/gc/approve', {}, [401, 401, 403, 403, 403, 200]],

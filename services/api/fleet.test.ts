@@ -1,5 +1,6 @@
 import { desiredResource, fleetName, installationId } from '@weir/contract'
 import { createMemoryDriver, remove, serve } from '@weir/drivers'
+import { systemClock, systemIds } from '@weir/kernel'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Explanation } from './cleanup-explain.ts'
 import { createFleetReader, type Finding } from './fleet.ts'
@@ -53,6 +54,8 @@ beforeEach(async () => {
   }
   reader = createFleetReader({
     bus: bus as never,
+    clock: systemClock,
+    ids: systemIds,
     log: api.store.log,
     drivers: new Map([['edge', driver]]),
     schemaProblem: async () => null,

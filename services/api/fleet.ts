@@ -21,7 +21,8 @@ import {
   type Suspect,
 } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
-import { createKeyedQueue } from '@weir/kernel'
+import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
+import { inspectEdges } from './edge-inspection.ts'
 import { explainThing } from './cleanup-explain.ts'
 import {
   finalizerFinding,
@@ -35,7 +36,9 @@ import type { FleetReader } from './routes/fleet.ts'
 export type { Finding } from './cleanup-finding.ts'
 
 export interface FleetPorts {
-  readonly bus: Pick<Bus, 'lastOfEach'>
+  readonly bus: Pick<Bus, 'lastOfEach' | 'hint' | 'onHint'>
+  readonly clock: Clock
+  readonly ids: Ids
   readonly log: EventLog
   /** Asked each time: drivers may come later. */
   readonly drivers: ReadonlyMap<string, Driver>
@@ -109,8 +112,10 @@ export const createFleetReader = (ports: FleetPorts): FleetReader => {
       ],
     }
   }
+  const known = () => readEdges(bus, fleet)
   return {
-    edges: () => readEdges(bus, fleet),
+    edges: known,
+    inspect: (compare) => inspectEdges({ ...ports, follower, known }, compare),
     report,
     explain: (text) => explainThing({ log, follower, drivers, installation }, text),
     suspects: async () => {

@@ -29,6 +29,8 @@ await run({
       drivers,
       fleet: createFleetReader({
         bus,
+        clock,
+        ids,
         log: store.log,
         drivers: drivers.drivers,
         unopened: () => unopenedOf(drivers),

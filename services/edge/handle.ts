@@ -17,6 +17,7 @@ import { createProber } from './health/prober.ts'
 import { createWaitingRoom } from './health/waiting-room.ts'
 import { reportOf, sameContent } from './holding.ts'
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
+import { answerQuestions } from './inspector.ts'
 import { createReporter, type Reporter } from './reporter.ts'
 import { createResources } from './resources.ts'
 import type { OrderJournal } from './state/order-journal.ts'
@@ -111,7 +112,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       bus,
       fleet,
       edge,
-      dataPlane: plane.kind,
+      plane,
       startedAt,
       now: () => new Date(clock.now()).toISOString(),
       held: () =>
@@ -127,9 +128,9 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       log.warn({ cause: explainError(error) }, 'cannot publish the heartbeat')
     }
   }
-  const repeat = async (everyMs: number, work: () => Promise<void>): Promise<void> => {
-    while (!signal.aborted) {
-      await work()
+  const repeat = async (everyMs: number, work: (round: number) => Promise<void>) => {
+    for (let round = 1; !signal.aborted; round += 1) {
+      await work(round)
       await clock.sleep(everyMs, signal)
     }
   }
@@ -142,7 +143,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       log.warn({ cause: explainError(error) }, 'cannot write the journal without old tombstones')
     }
   }
-  const lookAgain = async (bus: Bus): Promise<void> => {
+  const lookAgain = async (bus: Bus, round: number): Promise<void> => {
     await forget()
     reporter?.changed(holdings.keys())
     try {
@@ -153,6 +154,8 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       }
       await take(page)
       await plane.releaseUnclaimed()
+      const resources = holdings.size
+      if (round === 1) log.info({ resources }, 'went through every order of the bus')
     } catch (error) {
       log.warn({ cause: explainError(error) }, 'cannot go through the orders again')
     }
@@ -235,6 +238,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
         },
       })
       const heart = createBeat(bus)
+      answerQuestions({ bus, fleet, edge, startedAt, plane, holdings, log, signal })
       bus.onRebuilt(() => {
         reporter?.changed(holdings.keys())
         heart.forget()
@@ -249,7 +253,9 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
           signal,
         }),
         repeat(options.heartbeatMs ?? 5_000, () => beat(heart)),
-        clock.sleep(lookAgainMs, signal).then(() => repeat(lookAgainMs, () => lookAgain(bus))),
+        clock
+          .sleep(lookAgainMs, signal)
+          .then(() => repeat(lookAgainMs, (round) => lookAgain(bus, round))),
       ])
     },
     held: () => [...holdings.values()].filter(({ order }) => order.order === 'serve').length,

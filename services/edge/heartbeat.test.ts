@@ -23,7 +23,7 @@ const beating = (count: number) => {
     },
     fleet,
     edge: edgeId.parse('edge-1'),
-    dataPlane: 'userspace',
+    plane: { kind: 'userspace', repairs: () => [] },
     startedAt: '2026-01-01T00:00:00Z',
     now: () => '2026-01-01T00:00:05Z',
     held: () => world.held,

@@ -6,6 +6,7 @@ import {
   type FleetName,
 } from '@weir/contract'
 import type { Bus } from '@weir/bus'
+import type { DataPlane } from './data-plane/data-plane.ts'
 
 /** Says that this edge lives and what it holds. */
 export interface Heartbeat {
@@ -19,7 +20,7 @@ export interface HeartbeatOptions {
   readonly bus: Pick<Bus, 'publish'>
   readonly fleet: FleetName
   readonly edge: EdgeId
-  readonly dataPlane: EdgeHeartbeat['dataPlane']
+  readonly plane: Pick<DataPlane, 'kind' | 'repairs'>
   /** When this process began; with the count of changes it names a revision. */
   readonly startedAt: string
   readonly now: () => string
@@ -41,7 +42,7 @@ const allPartsEvery = 12
  * with every beat: it says that the revision is still true.
  */
 export const createHeartbeat = (options: HeartbeatOptions): Heartbeat => {
-  const { bus, fleet, edge, dataPlane, startedAt, held, changes } = options
+  const { bus, fleet, edge, plane, startedAt, held, changes } = options
   const { partMax = partDefaultMax } = options
   let told: string | undefined
   let beats = 0
@@ -52,7 +53,9 @@ export const createHeartbeat = (options: HeartbeatOptions): Heartbeat => {
     part?: NonNullable<EdgeHeartbeat['part']>,
   ) => {
     const parts = part === undefined ? {} : { part }
-    const said: EdgeHeartbeat = { fleet, edge, dataPlane, startedAt, at, ...parts, resources }
+    const made = { dataPlane: plane.kind, repairs: [...plane.repairs()] }
+    const about = { fleet, edge, startedAt, at, ...made }
+    const said: EdgeHeartbeat = { ...about, ...parts, resources }
     const subject = edgeHeartbeatSubject(fleet, edge, part?.number)
     return { subject, body: JSON.stringify(said), ttlMs: edgeLifetimes.heartbeatMs }
   }

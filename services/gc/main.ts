@@ -1,8 +1,10 @@
 import { openBackbone } from '@weir/backbone'
 import { openDrivers } from '@weir/backbone/drivers'
+import { fleetName } from '@weir/contract'
 import { createLogFollower } from '@weir/drivers'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
+import { createEdgeRepairs } from './edge-repairs.ts'
 import { collectorName, createCollector } from './handle.ts'
 import { measureCleanup } from './measure.ts'
 
@@ -43,7 +45,15 @@ await run({
         breakerShare: settings.WEIR_GC_BREAKER_SHARE,
       },
     })
-    const running = [registry.run(signal), collector.run(signal)]
+    const repairs = createEdgeRepairs({
+      bus: backbone.bus,
+      log: store.log,
+      fleet: fleetName.parse(settings.WEIR_FLEET),
+      clock,
+      logger,
+      intervalMs: Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000),
+    })
+    const running = [registry.run(signal), collector.run(signal), repairs.run(signal)]
     return {
       stop: async () => {
         await Promise.all(running)

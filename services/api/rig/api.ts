@@ -50,6 +50,7 @@ export const openApi = async (): Promise<Api> => {
   const fleet: Api['fleet'] = {
     current: {
       edges: async () => [],
+      inspect: async () => [],
       report: async () => ({ mode: 'apply', examined: 0, findings: [] }),
       explain: async () => undefined,
       suspects: async () => [],
@@ -64,6 +65,7 @@ export const openApi = async (): Promise<Api> => {
     drivers: memoryDrivers(store, masterKey),
     fleet: {
       edges: () => fleet.current.edges(),
+      inspect: (compare) => fleet.current.inspect(compare),
       report: () => fleet.current.report(),
       explain: (resource) => fleet.current.explain(resource),
       suspects: () => fleet.current.suspects(),

@@ -7,6 +7,8 @@ import { operatorFor, type Routes } from './route.ts'
 /** What the routes read of the world outside: edges that live and what gc would find. */
 export interface FleetReader {
   edges(): Promise<readonly unknown[]>
+  /** What each edge says when it is asked now, compared with the log if that is wanted. */
+  inspect(compare: boolean): Promise<readonly unknown[]>
   report(): Promise<unknown>
   /** Why one thing is kept, condemned or gone; undefined when nobody knows it. */
   explain(resource: string): Promise<unknown>
@@ -24,6 +26,21 @@ export const fleetRoutes = (app: Routes, context: RouteContext): void => {
     async (request) => {
       await operatorFor(context, request, 'see')
       return { items: [...(await fleet.edges())] }
+    },
+  )
+
+  // Not a GET: an edge that is asked makes good what it finds.
+  app.post(
+    '/edges/inspection',
+    {
+      schema: {
+        body: z.object({ compare: z.boolean() }),
+        response: { 200: z.object({ items: z.array(z.unknown()) }) },
+      },
+    },
+    async (request) => {
+      await operatorFor(context, request, 'see')
+      return { items: [...(await fleet.inspect(request.body.compare))] }
     },
   )
 

@@ -220,6 +220,7 @@ describe('the check', () => {
       edges: async () => {
         throw new OperatingError('cannot read EDGE')
       },
+      inspect: async () => [],
       report: async () => ({ mode: 'apply', findings: [], examined: 0 }),
       explain: async () => undefined,
       suspects: async () => [],

@@ -1,4 +1,4 @@
-import type { DesiredResource, EdgeHeartbeat, ResourceKey } from '@weir/contract'
+import type { DesiredResource, EdgeHeartbeat, EdgeRepair, ResourceKey } from '@weir/contract'
 import type { WeightedTarget } from '../domain/usable-targets.ts'
 
 /**
@@ -27,10 +27,26 @@ export interface DataPlane {
   /** Gives up what an earlier process of this machine left in force and nobody ordered since. */
   releaseUnclaimed(): Promise<void>
 
+  /**
+   * Compares what is in force with what was made, and makes good what differs.
+   * @throws OperatingError when it cannot look
+   */
+  inspect(): Promise<Inspection>
+
+  /** What was made good of late, by `inspect` and by looks of its own, the newest last. */
+  repairs(): readonly EdgeRepair[]
+
   counters(): PlaneCounters
 
   /** Ends what this process does. `userspace` closes everything; the kernel goes on forwarding. */
   close(): Promise<void>
+}
+
+export interface Inspection {
+  /** What this look found and made good. */
+  readonly repaired: EdgeRepair | null
+  /** Flows by resource; undefined where nobody counts them. */
+  readonly flows: ReadonlyMap<ResourceKey, number> | undefined
 }
 
 export type ServeOutcome =

@@ -92,6 +92,25 @@ export const repairsOf = (held: readonly Element[], table: ForwardingTable): rea
 const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
 const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'closing', 'closing6']
 
+/** What repairs say of what was found, a sentence for each element. */
+export const differencesIn = (repairs: readonly Change[]): readonly string[] => {
+  const added = new Map(repairs.flatMap((change) => change.added.map((one) => [nameOf(one), one])))
+  const deleted = repairs.flatMap((change) => change.deleted)
+  const wrong = new Set(deleted.map(nameOf))
+  const missing = [...added].filter(([name]) => !wrong.has(name))
+  return [
+    ...missing.map(([name]) => `${name} was missing`),
+    ...deleted.map((one) => {
+      const name = nameOf(one)
+      const wanted = added.get(name)
+      if (wanted === undefined) return `${name} was not ordered`
+      return `${name} was ${one.value ?? ''} instead of ${wanted.value ?? ''}`
+    }),
+  ]
+}
+
+const nameOf = ({ map, key }: Element): string => `${map} ${key}`
+
 /** Every element of a table. */
 export const elementsOf = ({ services, sets }: ForwardingTable): readonly Element[] => [
   ...[...services].flatMap(([id, service]) => elementsOfService(id, service)),

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { adoptedTable } from './adopted-table.ts'
 import {
+  differencesIn,
   elementsOf,
   packChanges,
   repairsOf,
@@ -302,4 +303,17 @@ describe('whatever is wanted in whatever batches', () => {
         expect(sorted(kernel.held())).toEqual(sorted(elementsOf(model.table())))
       }),
     ))
+})
+
+test('what is repaired is told element by element', () => {
+  const model = createForwardingModel(emptyTable, 0)
+  model.plan([wish(web)])
+  const [lost, changed, ...rest] = elementsOf(model.table())
+  const strange: Element = { map: 'restricted', key: '0:9' }
+  const held = [...rest, strange, { map: 'slots', key: '', ...changed, value: '0:8' } as Element]
+  expect(differencesIn(repairsOf(held, model.table()))).toEqual([
+    `${lost?.map} ${lost?.key} was missing`,
+    'restricted 0:9 was not ordered',
+    `${changed?.map} ${changed?.key} was 0:8 instead of ${changed?.value}`,
+  ])
 })

@@ -1,6 +1,7 @@
 import {
   frontendText,
   type DesiredResource,
+  type EdgeRepair,
   type ResourceFrontend,
   type ResourceKey,
 } from '@weir/contract'
@@ -24,6 +25,7 @@ import type { DataPlane, PlaneCounters, ServeOutcome } from '../data-plane.ts'
 import { createDrains, type Drains } from './drains.ts'
 import { createNeighbours, readOwnMac, type Neighbours } from './neighbours.ts'
 import { createNft, type Nft } from './nft.ts'
+import { createRepairs } from './repairs.ts'
 import type { RunProgram } from './run-program.ts'
 import { createWriter } from './writer.ts'
 
@@ -144,7 +146,15 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     const { forwardedBytes, denied, unserved } = counts
     counters = { ...noCounters, bytesToNodes: forwardedBytes, deniedBySource: denied, unserved }
   }
-  const verify = (): Promise<number> => writer.verify()
+  const repairs = createRepairs(clock)
+  const verify = async (): Promise<EdgeRepair | null> => repairs.note(await writer.verify())
+  /** Pinned flows are those that are known: idle ones lose their pin with the drain time. */
+  const countFlows = async (): Promise<ReadonlyMap<ResourceKey, number>> => {
+    const byService = Map.groupBy(await nft.pins(), ({ service }) => classIdOf(service))
+    return new Map(
+      [...services.keys()].map((key) => [key, byService.get(model.idOf(key))?.length ?? 0]),
+    )
+  }
 
   return {
     kind: 'kernel',
@@ -169,7 +179,9 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
       await writer.want(goneOf(key))
     },
     releaseUnclaimed: () => writer.releaseUnclaimed(),
-    verify,
+    verify: async () => (await verify())?.elements ?? 0,
+    inspect: async () => ({ repaired: await verify(), flows: await countFlows() }),
+    repairs: () => repairs.newest(),
     counters: () => counters,
     close: async () => {
       stop.abort()

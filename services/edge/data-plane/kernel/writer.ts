@@ -1,5 +1,10 @@
 import type { Logger } from '@weir/kernel'
-import { packChanges, repairsOf, weightOf, type Change } from '../../domain/forwarding-changes.ts'
+import {
+  differencesIn,
+  packChanges,
+  repairsOf,
+  type Change,
+} from '../../domain/forwarding-changes.ts'
 import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
 import type { FrontendKey } from '../../domain/forwarding-table.ts'
 import type { Nft } from './nft.ts'
@@ -26,8 +31,8 @@ export interface Writer {
    */
   want(wanted: Wanted): Promise<readonly FrontendKey[]>
   releaseUnclaimed(): Promise<void>
-  /** Reads everything back and repairs what differs. How many elements that were. */
-  verify(): Promise<number>
+  /** Reads everything back and repairs what differs; a sentence for each such element. */
+  verify(): Promise<readonly string[]>
   idle(): Promise<void>
 }
 
@@ -51,12 +56,12 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
       throw error
     }
   }
-  const repair = async (): Promise<number> => {
+  const repair = async (): Promise<readonly string[]> => {
     const held = (await nft.isLoaded()) ? await nft.elements() : await reload()
     const repairs = repairsOf(held, model.table())
     for (const change of packChanges(repairs, mostAtOnce)) await nft.commit(change)
     doubtful = false
-    return repairs.reduce((sum, change) => sum + weightOf(change), 0)
+    return differencesIn(repairs)
   }
   const reload = async (): Promise<readonly []> => {
     log.error({}, 'the kernel’s table was gone or had other rules; loading it again')
@@ -86,7 +91,13 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
     verify: () =>
       inTurn(async () => {
         const differed = await repair()
-        if (differed > 0) log.error({ elements: differed }, 'the kernel’s table differed; repaired')
+        if (differed.length > 0) {
+          const examples = differed.slice(0, 5)
+          log.error(
+            { elements: differed.length, examples },
+            'the kernel’s table differed; repaired',
+          )
+        }
         return differed
       }),
     idle: () => inTurn(() => Promise.resolve()),

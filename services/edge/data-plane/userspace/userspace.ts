@@ -176,6 +176,12 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
     remove: (key) => queue.run(key, () => remove(key)),
     // A proxy's frontends end with its process.
     releaseUnclaimed: () => Promise.resolve(),
+    // Its sockets are its own: nobody else can change them.
+    inspect: async () => ({
+      repaired: null,
+      flows: new Map([...services].map(([key, { flows }]) => [key, flows.size])),
+    }),
+    repairs: () => [],
     counters: () => ({ ...tally }),
     close: async () => {
       await Promise.all([...services.keys()].map((key) => queue.run(key, () => remove(key))))

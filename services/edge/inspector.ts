@@ -1,0 +1,115 @@
+import {
+  edgeAnswerSubject,
+  edgeQuestion,
+  edgeQuestionSubject,
+  type EdgeAnswer,
+  type EdgeId,
+  type FleetName,
+  type ResourceKey,
+} from '@weir/contract'
+import type { Bus } from '@weir/bus'
+import { createKeyedQueue, explainError, type Logger } from '@weir/kernel'
+import type { DataPlane, Inspection } from './data-plane/data-plane.ts'
+import { generationOf, marksOf } from './domain/decide.ts'
+import type { Holding } from './holding.ts'
+
+export interface InspectorOptions {
+  readonly bus: Pick<Bus, 'hint' | 'onHint'>
+  readonly fleet: FleetName
+  readonly edge: EdgeId
+  readonly startedAt: string
+  readonly plane: DataPlane
+  readonly holdings: ReadonlyMap<ResourceKey, Holding>
+  readonly log: Logger
+  readonly signal: AbortSignal
+  /** Most resources in one message. */
+  readonly partMax?: number
+}
+
+type Asked = EdgeAnswer['resources'][number]
+
+/** About a kilobyte each, and a server takes a megabyte in one message. */
+const partDefaultMax = 500
+/** Looks cost the kernel's lock: questions that come faster than they are answered are not answered. */
+const waitingMost = 4
+
+/** Looks at what forwards packets here whenever somebody asks the fleet, and answers with all of it. */
+export const answerQuestions = (options: InspectorOptions): void => {
+  const { bus, fleet, plane, log, signal } = options
+  const turn = createKeyedQueue(1)
+  let waiting = 0
+
+  const answer = async (id: string): Promise<void> => {
+    const looked = await look(plane)
+    for (const part of answerParts(options, id, looked)) {
+      bus.hint(edgeAnswerSubject(id), JSON.stringify(part))
+    }
+  }
+  const take = async (body: string): Promise<void> => {
+    const asked = edgeQuestion.safeParse(parseJson(body))
+    if (!asked.success || waiting >= waitingMost) return
+    waiting += 1
+    try {
+      await turn.run('questions', () => answer(asked.data.id))
+    } catch (error) {
+      log.warn({ cause: explainError(error) }, 'cannot answer a question about this edge')
+    } finally {
+      waiting -= 1
+    }
+  }
+  bus.onHint(edgeQuestionSubject(fleet), (body) => void take(body), signal)
+}
+
+type Looked = Inspection & { readonly problem: string | null }
+
+const look = async (plane: DataPlane): Promise<Looked> => {
+  try {
+    return { ...(await plane.inspect()), problem: null }
+  } catch (error) {
+    return { repaired: null, flows: undefined, problem: explainError(error).slice(0, 500) }
+  }
+}
+
+/** At least one part, so that an edge that holds nothing answers too. */
+const answerParts = (
+  options: InspectorOptions,
+  id: string,
+  looked: Looked,
+): readonly EdgeAnswer[] => {
+  const { fleet, edge, startedAt, plane, partMax = partDefaultMax } = options
+  const all = [...options.holdings.values()].flatMap((holding) => askedOf(holding, looked))
+  const count = Math.max(1, Math.ceil(all.length / partMax))
+  const { repaired, problem } = looked
+  const about = { id, fleet, edge, dataPlane: plane.kind, startedAt, repaired, problem }
+  return Array.from({ length: count }, (_, number) => ({
+    ...about,
+    part: { number, count },
+    resources: all.slice(number * partMax, (number + 1) * partMax),
+  }))
+}
+
+const askedOf = (holding: Holding, { flows }: Looked): readonly Asked[] => {
+  const { order, outcome, hash, targets } = holding
+  if (order.order === 'remove') return []
+  const marks = marksOf(order)
+  return [
+    {
+      marks,
+      generation: generationOf(order),
+      hash,
+      state: outcome?.status ?? 'pending',
+      problem: outcome?.status === 'refused' ? outcome.problem.slice(0, 500) : null,
+      frontends: order.desired.frontends.map(({ ip, protocol, port }) => ({ ip, protocol, port })),
+      targets: targets.map(({ node, weight }) => ({ node, weight })),
+      flows: flows?.get(marks.key) ?? null,
+    },
+  ]
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
