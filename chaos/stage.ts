@@ -19,7 +19,7 @@ import {
 } from '@weir/minicluster'
 import { migrate } from '@weir/eventlog'
 import { createClient, type ApiClient } from '../cli/client.ts'
-import { connectCluster } from '../cli/up/bootstrap.ts'
+import { connectCluster, loopbackSite } from '../cli/up/bootstrap.ts'
 import { childEnvironment } from '../e2e/harness/environment.ts'
 import { openApiServer, type ApiServer } from './api-server.ts'
 import { startPart, type Part } from './part.ts'
@@ -113,7 +113,7 @@ export const setStage = async (
   writeFileSync(kubeconfig, cluster.kubeconfig, { mode: 0o600 })
   const { adminToken: token } = secrets
   const api = createClient({ api: `http://127.0.0.1:${apiPort}`, token, tenant })
-  await connectCluster(api, kubeconfig, network)
+  await connectCluster(api, kubeconfig, loopbackSite(network))
   say(`the cluster at ${cluster.server} is connected`)
   return {
     folder,

@@ -17,11 +17,18 @@ import { tenantKubeconfig } from './tenant-kubeconfig.ts'
 export const localTenant = 'local'
 
 /** Four thousand addresses of this machine, after the one that ends in 0. */
-const poolOn = (network: number) => ({
-  ranges: [{ first: `127.${128 + network}.0.1`, last: `127.${128 + network}.15.254` }],
-  quarantineSeconds: 60,
+export const loopbackSite = (network: number): Site => ({
+  pool: [{ first: `127.${128 + network}.0.1`, last: `127.${128 + network}.15.254` }],
+  nodeCidrs: withOwnNetworks.allow,
 })
 const tokenSeconds = 365 * 86_400
+const quarantineSeconds = 60
+
+/** What a platform gives out, and where its cluster's nodes may be. */
+export interface Site {
+  readonly pool: readonly { readonly first: string; readonly last: string }[]
+  readonly nodeCidrs: readonly string[]
+}
 
 export interface ConnectedCluster {
   readonly id: string
@@ -32,18 +39,19 @@ export interface ConnectedCluster {
 export const connectCluster = async (
   client: ApiClient,
   kubeconfigFile: string,
-  network: number,
+  site: Site,
 ): Promise<ConnectedCluster> => {
   const credentials = parseKubeconfig(readFileSync(kubeconfigFile, 'utf8'))
   const admin = createConnection(credentials, { policy: withOwnNetworks })
   try {
     await client.send('POST', '/v1/tenants', { tenant: localTenant }, z.unknown())
-    await client.send('PUT', '/v1/pools/local', poolOn(network), z.unknown())
+    const pool = { ranges: site.pool, quarantineSeconds }
+    await client.send('PUT', '/v1/pools/local', pool, z.unknown())
     const id = await admin.identity()
     await grant(admin)
     const token = await issueToken(admin)
     const kubeconfig = tenantKubeconfig({ server: credentials.server, ca: credentials.ca, token })
-    const body = { id, name: 'local', kubeconfig, nodeCidrs: withOwnNetworks.allow }
+    const body = { id, name: 'local', kubeconfig, nodeCidrs: site.nodeCidrs }
     await client.send('POST', `/v1/tenants/${localTenant}/clusters`, body, z.unknown())
     return { id, server: credentials.server }
   } finally {

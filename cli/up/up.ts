@@ -8,7 +8,7 @@ import type { MiniclusterKind } from '@weir/minicluster'
 import { createClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
 import { ok, print, tell, warn } from '../output.ts'
-import { connectCluster, localTenant } from './bootstrap.ts'
+import { connectCluster, localTenant, loopbackSite } from './bootstrap.ts'
 import { kindAtHand, startCluster } from './cluster-part.ts'
 import { claimFolder } from './folder-lock.ts'
 import { keepRunning } from './keep-running.ts'
@@ -124,7 +124,7 @@ const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
     saveState(folder, { ...state, cluster: kind })
   }
   const client = createClient({ api, token: state.adminToken, tenant: localTenant })
-  const connected = await connectCluster(client, kubeconfigFile, state.network)
+  const connected = await connectCluster(client, kubeconfigFile, loopbackSite(state.network))
   ok(`cluster ${connected.id} connected with the least rights it takes`)
   writeSecret(join(folder, 'weir.json'), {
     api,

@@ -20,6 +20,8 @@ export interface KubernetesMinicluster
 export interface KubernetesMiniclusterOptions extends MiniclusterOptions {
   /** The three programs; `obtainBinary` of `@weir/embedded` finds or builds them. */
   readonly binaries: KubernetesBinaries
+  /** The networks of ClusterIPs, by commas; `10.96.0.0/16` when absent. */
+  readonly serviceCidrs?: string
   /** Skips etcd's fsync, for tests. */
   readonly unsafeNoFsync?: boolean
 }

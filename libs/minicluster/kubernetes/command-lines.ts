@@ -11,6 +11,7 @@ export interface ControlPlane {
   readonly etcdDir: string
   readonly certificates: CertificateFiles
   readonly controllersKubeconfig: string
+  readonly serviceCidrs: string
   readonly unsafeNoFsync: boolean
 }
 
@@ -30,7 +31,7 @@ export const etcdFlags = ({ etcdDir, unsafeNoFsync }: ControlPlane): string[] =>
   ...(unsafeNoFsync ? ['--unsafe-no-fsync'] : []),
 ]
 
-export const apiServerFlags = ({ port, certificates }: ControlPlane): string[] => [
+export const apiServerFlags = ({ port, certificates, serviceCidrs }: ControlPlane): string[] => [
   `--etcd-servers=${ETCD_CLIENTS}`,
   '--bind-address=127.0.0.1',
   `--secure-port=${port}`,
@@ -38,7 +39,7 @@ export const apiServerFlags = ({ port, certificates }: ControlPlane): string[] =
   // address is named because without one a machine that is offline has no default to pick.
   '--endpoint-reconciler-type=none',
   '--advertise-address=192.0.2.1',
-  '--service-cluster-ip-range=10.96.0.0/16',
+  `--service-cluster-ip-range=${serviceCidrs}`,
   `--tls-cert-file=${certificates.serverCert}`,
   `--tls-private-key-file=${certificates.serverKey}`,
   `--client-ca-file=${certificates.ca}`,

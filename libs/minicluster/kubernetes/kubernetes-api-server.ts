@@ -11,6 +11,8 @@ export interface KubernetesApiServerOptions {
   /** TCP port of the API server on 127.0.0.1; 0 picks a free one, which `stateDir` remembers. */
   readonly port: number
   readonly binaries: KubernetesBinaries
+  /** The networks of ClusterIPs, by commas, the first family first; `10.96.0.0/16` when absent. */
+  readonly serviceCidrs?: string
   /** Skips etcd's fsync: faster, and a power cut (not a kill) may lose the store. For tests. */
   readonly unsafeNoFsync?: boolean
   /** Called with one short line per part that came up, for a person to read. */

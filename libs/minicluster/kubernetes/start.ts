@@ -92,6 +92,7 @@ const settle = async (stateDir: string, options: KubernetesApiServerOptions): Pr
     etcdDir: join(stateDir, 'etcd-data'),
     certificates: files,
     controllersKubeconfig,
+    serviceCidrs: options.serviceCidrs ?? '10.96.0.0/16',
     unsafeNoFsync: options.unsafeNoFsync === true,
   }
   const kubeconfig = kubeconfigFor(server, { user: 'kubernetes-admin', ...admin })

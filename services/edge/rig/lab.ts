@@ -6,19 +6,22 @@ import { createInterface, type Interface } from 'node:readline'
 import { runProgram, type RunProgram } from '../data-plane/kernel/run-program.ts'
 
 /** A host of the lab: a network namespace. */
-export type Host = 'client' | 'router' | 'switch' | 'e1' | 'e2' | 'n1' | 'n2' | 'n3'
+export type Host = 'client' | 'router' | 'switch' | 'control' | 'e1' | 'e2' | 'n1' | 'n2' | 'n3'
 
 /**
- * One client, a router, two edges and three nodes in network namespaces. The client is behind the router; all
- * others are on one segment, 10.0.0.0/24 and 2001:db8:1::/64, with their own address as `eth0`. Nodes have
- * the virtual addresses and answer clients by the router: what kube-proxy and a pod behind it come to. Needs
- * root, or a user namespace of one's own.
+ * One client, a router, two edges, three nodes and a machine for a control plane in network namespaces. The
+ * client is behind the router; all others are on one segment, 10.0.0.0/24 and 2001:db8:1::/64, with their
+ * own address as `eth0`. Needs root, or a user namespace of one's own.
  */
 export interface Lab {
   /** Runs a program on a host. */
   on(host: Host): RunProgram
+  /** The name of a host's network namespace. */
+  spaceOf(host: Host): string
   /** What flows from the client are answered, one after the other: `NODE CLIENT`, or null for nothing. */
   ask(flow: Asking): Promise<readonly (string | null)[]>
+  /** Ends this process with the lab. */
+  endsWith(child: ChildProcess): void
   /** Opens TCP connections from the client that stay open until the lab ends. */
   hold(address: string, count: number): Promise<Held>
   /** Sends the virtual addresses to these edges from now on, shared by flow. */
@@ -40,17 +43,26 @@ export interface Held {
 }
 
 export const vips = { IPv4: '203.0.113.10', IPv6: '2001:db8:f::10' } as const
+/** The router sends all of these to the edges. */
+export const pools = { IPv4: '203.0.113.0/24', IPv6: '2001:db8:f::/64' } as const
 export const vipPort = 8080
 export const clientAddresses = { IPv4: '198.51.100.7', IPv6: '2001:db8:c::7' } as const
 
-const numbers = { router: 1, e1: 11, e2: 12, n1: 21, n2: 22, n3: 23 } as const
+const numbers = { router: 1, control: 2, e1: 11, e2: 12, n1: 21, n2: 22, n3: 23 } as const
 export const addressOf = (host: keyof typeof numbers): { IPv4: string; IPv6: string } => ({
   IPv4: `10.0.0.${numbers[host]}`,
   IPv6: `2001:db8:1::${numbers[host]}`,
 })
 
-const hosts: readonly Host[] = ['client', 'router', 'switch', 'e1', 'e2', 'n1', 'n2', 'n3']
 const nodes = ['n1', 'n2', 'n3'] as const
+const onSegment = ['router', 'control', 'e1', 'e2', ...nodes] as const
+const hosts: readonly Host[] = ['client', 'switch', ...onSegment]
+
+/**
+ * What nodes do: `answer` for the virtual addresses themselves, as kube-proxy and a pod behind it come to, or
+ * nothing yet but route, for a real kube-proxy to be started on them.
+ */
+export type NodesOfLab = 'answer' | 'route'
 
 /** Why the lab cannot be built here; undefined when it can. */
 export const labProblem = async (): Promise<string | undefined> => {
@@ -65,7 +77,7 @@ export const labProblem = async (): Promise<string | undefined> => {
   }
 }
 
-export const createLab = async (): Promise<Lab> => {
+export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab> => {
   const id = randomBytes(3).toString('hex')
   const spaceOf = (host: Host): string => `weir-${id}-${host}`
   const children: ChildProcess[] = []
@@ -90,10 +102,13 @@ export const createLab = async (): Promise<Lab> => {
   for (const host of hosts) await runProgram(['ip', 'netns', 'add', spaceOf(host)])
   try {
     await build({ spaceOf, on, batch })
-    const pods = nodes.map((node) =>
-      start(node, 'pod.ts', [node, Object.values(vips).join(), String(vipPort)]),
-    )
-    await Promise.all(pods.map(({ lines }) => nextLine(lines)))
+    if (nodesOfLab === 'answer') {
+      await Promise.all(nodes.map((node) => batch(node, virtualAddresses)))
+      const pods = nodes.map((node) =>
+        start(node, 'pod.ts', [node, Object.values(vips).join(), String(vipPort)]),
+      )
+      await Promise.all(pods.map(({ lines }) => nextLine(lines)))
+    }
   } catch (error) {
     await stop()
     throw error
@@ -101,6 +116,8 @@ export const createLab = async (): Promise<Lab> => {
 
   return {
     on,
+    spaceOf,
+    endsWith: (child) => void children.push(child),
     ask: async ({ protocol, address, count = 1 }) => {
       const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', protocol, address]
       const said = await on('client')([...argv, String(vipPort), String(count)])
@@ -121,8 +138,8 @@ export const createLab = async (): Promise<Lab> => {
       const via = (family: 'IPv4' | 'IPv6'): string =>
         edges.map((edge) => `nexthop via ${addressOf(edge)[family]} dev eth1`).join(' ')
       await batch('router', [
-        `route replace ${vips.IPv4}/32 ${via('IPv4')}`,
-        `route replace ${vips.IPv6}/128 ${via('IPv6')}`,
+        `route replace ${pools.IPv4} ${via('IPv4')}`,
+        `route replace ${pools.IPv6} ${via('IPv6')}`,
       ])
     },
     stop,
@@ -146,7 +163,6 @@ interface Building {
 }
 
 const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
-  const onSegment = ['router', 'e1', 'e2', ...nodes] as const
   await batch('switch', [
     'link add br0 type bridge',
     'link set br0 up',
@@ -185,13 +201,18 @@ const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
   }
   for (const node of nodes) {
     await batch(node, [
-      `addr add ${vips.IPv4}/32 dev lo`,
-      `addr add ${vips.IPv6}/128 dev lo nodad`,
       `route add default via ${addressOf('router').IPv4}`,
       `route add default via ${addressOf('router').IPv6}`,
     ])
   }
 }
+
+const virtualAddresses = [
+  `addr add ${vips.IPv4}/32 dev lo`,
+  `addr add ${vips.IPv6}/128 dev lo nodad`,
+]
+
+const isNode = (host: Host): boolean => nodes.some((node) => node === host)
 
 const sysctls = (host: Host): readonly string[] => [
   'net.ipv4.conf.all.rp_filter=0',
@@ -199,6 +220,7 @@ const sysctls = (host: Host): readonly string[] => [
   // A node has the virtual addresses and must not claim them on the segment.
   'net.ipv4.conf.all.arp_ignore=1',
   'net.ipv4.conf.all.arp_announce=2',
+  ...(isNode(host) ? ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'] : []),
   ...(host === 'router'
     ? [
         'net.ipv4.ip_forward=1',

@@ -11,10 +11,13 @@ const listening = addresses.split(',').flatMap((host) => {
     socket.write(`${node} ${socket.remoteAddress ?? ''}\n`)
     socket.pipe(socket)
   })
-  const udp = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  const six = host.includes(':')
+  const udp = createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six })
   udp.on('message', (_, from) => udp.send(`${node} ${from.address}`, from.port, from.address))
   return [
-    new Promise<void>((resolve) => tcp.listen({ host, port: Number(port) }, resolve)),
+    new Promise<void>((resolve) =>
+      tcp.listen({ host, port: Number(port), ipv6Only: true }, resolve),
+    ),
     new Promise<void>((resolve) => udp.bind({ address: host, port: Number(port) }, resolve)),
   ]
 })

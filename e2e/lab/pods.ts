@@ -1,0 +1,102 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { runProgram } from '../../services/edge/data-plane/kernel/run-program.ts'
+import { vipPort, type Lab } from '../../services/edge/rig/lab.ts'
+import { podAddress, type NodeName } from './places.ts'
+
+/** Pods of the lab: a process each in a namespace behind its node, and a Pod object that says so. */
+export interface Pods {
+  /** Starts a pod with the label `app=APP`; it answers `NAME CLIENT` on `vipPort`, and is Ready. */
+  add(name: string, app: string, node: NodeName): Promise<void>
+  /** Takes the Pod object away, waits `goneMs`, as long as a pod may finish its work, and ends its process. */
+  remove(name: string, goneMs?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface PodsOptions {
+  readonly lab: Lab
+  readonly kubectl: (args: readonly string[], input?: string) => Promise<string>
+}
+
+const script = resolve(import.meta.dirname, '../../services/edge/rig/pod.ts')
+
+export const createPods = ({ lab, kubectl }: PodsOptions): Pods => {
+  const running = new Map<string, { readonly space: string; readonly child: ChildProcess }>()
+  let count = 1
+
+  const wire = async (space: string, node: NodeName): Promise<Addresses> => {
+    count += 1
+    const at = podAddress(node, count)
+    const gateway = podAddress(node, 1)
+    await runProgram(['ip', 'netns', 'add', space])
+    const lines = [
+      `link add pod${count} type veth peer name eth0 netns ${space}`,
+      `link set pod${count} master pods up`,
+    ]
+    await lab.on(node)(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
+    const inside = [
+      'link set lo up',
+      'link set eth0 up',
+      `addr add ${at.IPv4}/24 dev eth0`,
+      `addr add ${at.IPv6}/64 dev eth0 nodad`,
+      `route add default via ${gateway.IPv4}`,
+      `route add default via ${gateway.IPv6}`,
+    ]
+    await runProgram(['ip', '-n', space, '-batch', '-'], `${inside.join('\n')}\n`)
+    return at
+  }
+  const end = async ({ space, child }: { space: string; child: ChildProcess }): Promise<void> => {
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    await ended
+    await runProgram(['ip', 'netns', 'del', space])
+  }
+  return {
+    add: async (name, app, node) => {
+      const space = `${lab.spaceOf(node)}-${name}`
+      const at = await wire(space, node)
+      const args = [
+        'netns',
+        'exec',
+        space,
+        process.execPath,
+        script,
+        name,
+        '0.0.0.0,::',
+        `${vipPort}`,
+      ]
+      const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+      running.set(name, { space, child })
+      await once(child.stdout, 'data')
+      await kubectl(['create', '-f', '-'], JSON.stringify(podObject(name, app, node)))
+      const patch = JSON.stringify({ status: readyAt(at) })
+      await kubectl(['patch', 'pod', name, '--subresource=status', '--type=merge', '-p', patch])
+    },
+    remove: async (name, goneMs = 0) => {
+      const pod = running.get(name)
+      if (pod === undefined) return
+      running.delete(name)
+      await kubectl(['delete', 'pod', name, '--force', '--grace-period=0'])
+      await new Promise((resolve) => void setTimeout(resolve, goneMs))
+      await end(pod)
+    },
+    stop: async () => void (await Promise.all([...running.values()].map(end))),
+  }
+}
+
+type Addresses = ReturnType<typeof podAddress>
+
+const podObject = (name: string, app: string, node: NodeName) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, labels: { app } },
+  spec: { nodeName: node, containers: [{ name: 'pod', image: 'lab' }] },
+})
+
+const readyAt = ({ IPv4, IPv6 }: Addresses) => ({
+  phase: 'Running',
+  podIP: IPv4,
+  podIPs: [{ ip: IPv4 }, { ip: IPv6 }],
+  conditions: [{ type: 'Ready', status: 'True' }],
+})
