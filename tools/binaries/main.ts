@@ -1,4 +1,4 @@
-// Gets the programs that npm does not bring: `node tools/binaries/main.ts [nats-server|kubernetes]...`
+// Gets the programs that npm does not bring: `node tools/binaries/main.ts [nats-server|envoy|kubernetes]...`
 import { obtainBinary } from '@weir/embedded'
 import { explainError } from '@weir/kernel'
 import { goSourceDir, obtainKubernetesBinaries } from '@weir/minicluster'
@@ -11,6 +11,7 @@ const options = {
 
 const groups: Readonly<Record<string, () => Promise<readonly string[]>>> = {
   'nats-server': async () => [await obtainBinary('nats-server', options)],
+  envoy: async () => [await obtainBinary('envoy', options)],
   kubernetes: async () => Object.values(await obtainKubernetesBinaries(options)),
 }
 

