@@ -221,6 +221,27 @@ describe('a move', () => {
     expect(ends).toHaveLength(2)
   })
 
+  test('there, back and away again leaves what took the place of the one that served', async () => {
+    const world = await served()
+    world.clouds[0].takes(30_000)
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    await world.pass(3)
+    // It is made at the very place of the first, and nobody knows yet.
+    world.driver.meet(['loses-reply'])
+    await world.say(movedTo('memory', 'octavia'), allocated())
+    await world.pass(1)
+    expect(exists(world)).toContain('memory 3 TCP/80 a')
+    await world.say(movedTo('octavia'), granted('TCP/80'))
+    for (let second = 0; second < 90; second += 1) {
+      await world.pass(1)
+      expect(exists(world), `second ${second}`).toContain('memory 3 TCP/80 a')
+    }
+    expect(exists(world)).toEqual(['memory 3 TCP/80 a', 'octavia 4 TCP/80 a'])
+    await world.say(shown(4))
+    await world.pass(30)
+    expect(exists(world)).toEqual(['octavia 4 TCP/80 a'])
+  })
+
   test('back to a cloud before it was left waits until the one of before is gone there', async () => {
     const world = await served()
     await world.say(movedTo('octavia'), granted('TCP/80'), shown(2))

@@ -27,6 +27,7 @@ const uid = (n: number) =>
   serviceUid.parse(`00000000-0000-4000-8000-${n.toString().padStart(12, '0')}`)
 const web = uid(1)
 const mail = uid(2)
+const octavia = driverName.parse('octavia')
 const home = clusterId.parse('11111111-1111-4111-8111-111111111111')
 const now = Date.parse('2026-01-01T00:00:00Z')
 
@@ -136,7 +137,10 @@ const when = ({
 
 const common = {
   driver: driverName.parse('edge'),
-  drivers: builtInDrivers,
+  drivers: new Map([
+    ...builtInDrivers,
+    [octavia, { addresses: 'provider', tenant: null, removed: false }] as const,
+  ]),
   deregistered: false,
 }
 
@@ -397,19 +401,19 @@ test('no two holders ever share an address, whatever the order of coming and goi
 })
 
 describe('an address that is moved from', () => {
-  const frontendsAt = (ip: string, generation: number): DomainEvent =>
+  const frontendsAt = (ip: string, generation: number, epoch = 1): DomainEvent =>
     event('ResourceIntended', {
       key: `edge-${web}`,
-      epoch: 1,
+      epoch,
       generation,
       driver: 'edge',
       externalName: 'x',
       desired: { generation, frontends: [{ ip, protocol: 'TCP', port: 80, nodePort: 30_080 }] },
     } as never)
-  const shown = (ip: string, generation: number): DomainEvent =>
+  const shown = (ip: string, generation: number, epoch = 1): DomainEvent =>
     event('StatusPublished', {
       ingress: [{ ip: ipAddress.parse(ip), ipMode: 'VIP' }],
-      epoch: 1,
+      epoch,
       generation,
     })
   const wish = intent({ requestedAddress: ipAddress.parse('198.51.100.2') })
@@ -469,6 +473,27 @@ describe('an address that is moved from', () => {
     const decision = when({ story: over, sees: { phase: 'gone' } })
     const ips = decision.claims.map(({ at }) => at).filter((at) => typeof at === 'string')
     expect(ips).toEqual(['198.51.100.2', '198.51.100.0'])
+  })
+
+  test('goes with the newer one when the Service left for a cloud, in one step', () => {
+    const atCloud: Given = { sees: { intent: intent({ requestedDriver: octavia }) } }
+    const away = [...moved, ...when({ ...atCloud, story: moved }).events]
+    const story = away.concat(frontendsAt('0.0.0.0', 1, 2), shown('203.0.113.7', 1, 2), absent)
+    const decision = when({ ...atCloud, story })
+    expect(decision.events).toEqual([
+      event('FrontendsAllocated', {
+        leases: [],
+        frontends: [],
+        choice: 'provider',
+        considered: [],
+      }),
+    ])
+    const rests = decision.claims.flatMap((claim) =>
+      claim.change === 'release' && claim.restMs > 0 ? [claim.at] : [],
+    )
+    expect(rests).toEqual(['198.51.100.0', '198.51.100.2'])
+    const after = when({ ...atCloud, story: [...story, ...decision.events] })
+    expect(after).toEqual({ events: [], claims: [] })
   })
 
   test('is one of a few: a Service that changes on and on holds no pool', () => {
