@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest'
 import { desiredOf } from '../rig/orders.ts'
-import { afterProbe, neverProbed, type NodeHealth, type ProbeAnswer } from './health.ts'
+import {
+  afterProbe,
+  healthRules,
+  neverProbed,
+  type NodeHealth,
+  type ProbeAnswer,
+} from './health.ts'
 import { createRotation } from './rotation.ts'
 import { usableTargets } from './usable-targets.ts'
 
 const healthAfter = (...answers: ProbeAnswer[]): NodeHealth =>
-  answers.reduce((health, answer) => afterProbe(health, answer, 2), neverProbed)
+  answers.reduce(
+    (health, answer) => afterProbe(health, answer, { rules: healthRules, now: 0 }),
+    neverProbed,
+  )
 const silent: ProbeAnswer = { kind: 'silent', problem: 'no answer' }
 const fresh = neverProbed
 const healthy = healthAfter({ kind: 'ready', weight: null })
@@ -13,6 +22,7 @@ const three = healthAfter({ kind: 'ready', weight: 3 })
 const no = healthAfter({ kind: 'not-ready', weight: 0, problem: 'answered 503' })
 const gone = healthAfter({ kind: 'ready', weight: null }, silent, silent)
 const never = healthAfter(silent, silent)
+const returning = healthAfter(silent, silent, { kind: 'ready', weight: 2 })
 const unclear = healthAfter({ kind: 'unclear', problem: 'answered 200 without a weight' })
 
 test.each<[string, [number, NodeHealth][], Record<string, number>]>([
@@ -71,6 +81,23 @@ test.each<[string, [number, NodeHealth][], Record<string, number>]>([
       [1, never],
     ],
     { n1: 1, n2: 1 },
+  ],
+  [
+    'a node that is not trusted yet is left out while others answer',
+    [
+      [1, returning],
+      [1, healthy],
+    ],
+    { n2: 1 },
+  ],
+  [
+    'a node that answers again is better than silent ones',
+    [
+      [1, returning],
+      [1, gone],
+      [1, never],
+    ],
+    { n1: 2 },
   ],
   [
     'silence does not bring back a node that said no',

@@ -27,16 +27,17 @@ export const askNode = (probe: Probe, timeoutMs: number): Promise<ProbeAnswer> =
     agent: false,
     headers: { 'user-agent': 'weir-edge' },
   })
-  const timer = setTimeout(
-    () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
+  let timedOut = false
+  const timer = setTimeout(() => {
+    timedOut = true
+    request.destroy(new Error(`no answer within ${timeoutMs} ms`))
+  }, timeoutMs)
   const finish = (answer: ProbeAnswer): void => {
     clearTimeout(timer)
     resolve(answer)
   }
   const fail = (error: unknown): void =>
-    finish({ kind: 'silent', problem: explainError(error).slice(0, 300) })
+    finish({ kind: 'silent', problem: explainError(error).slice(0, 300), timedOut })
   request.on('error', fail)
   request.on('response', (response) => {
     let body = ''

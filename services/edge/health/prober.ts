@@ -1,7 +1,15 @@
 import type { ResourceKey } from '@weir/contract'
-import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
-import { afterProbe, looksSame, neverProbed, type NodeHealth } from '../domain/health.ts'
-import { askNode, type Probe } from './ask-node.ts'
+import type { Clock, Ids } from '@weir/kernel'
+import {
+  afterProbe,
+  healthRules,
+  looksSame,
+  neverProbed,
+  type HealthRules,
+  type NodeHealth,
+} from '../domain/health.ts'
+import type { Probe } from './ask-node.ts'
+import { createTurns } from './turns.ts'
 
 /** Knows how nodes are, by asking each (node, port) once however many resources want to know. */
 export interface Prober {
@@ -18,8 +26,7 @@ export interface ProberOptions {
   readonly onChange: (watchers: ReadonlySet<ResourceKey>) => void
   readonly intervalMs?: number
   readonly timeoutMs?: number
-  /** Silent probes in a row that make a node unhealthy. */
-  readonly fall?: number
+  readonly rules?: HealthRules
 }
 
 interface Watched {
@@ -28,28 +35,27 @@ interface Watched {
   health: NodeHealth
 }
 
-/** Most probes under way at once. */
-const concurrency = 128
-
 const keyOf = (probe: Probe): string =>
   `${probe.ip} ${probe.port} ${probe.weightFromHeader} ${probe.path}`
 
 export const createProber = (options: ProberOptions): Prober => {
-  const { clock, ids, onChange, intervalMs = 2_000, timeoutMs = 1_000, fall = 2 } = options
+  const { clock, ids, onChange, intervalMs = 2_000, timeoutMs = 1_000 } = options
+  const { rules = healthRules } = options
   const watched = new Map<string, Watched>()
   const wants = new Map<ResourceKey, ReadonlySet<string>>()
-  const queue = createKeyedQueue(concurrency)
+  const turns = createTurns({ clock, timeoutMs })
 
+  // Each probe waits for its own answer, so no more of them wait than there are.
   const askForEver = async (key: string, probe: Probe, entry: Watched): Promise<void> => {
     const { signal } = entry.stop
-    while (!signal.aborted) {
-      const answer = await queue.run(key, () => askNode(probe, timeoutMs))
+    // What began together is spread over the interval at once, and jitter keeps it, and other edges, apart.
+    for (let shortest = 0, widest = 1; !signal.aborted; shortest = 0.8, widest = 0.4) {
+      const answer = await turns.ask(key, probe)
       if (signal.aborted) return
       const before = entry.health
-      entry.health = afterProbe(before, answer, fall)
+      entry.health = afterProbe(before, answer, { rules, now: clock.now() })
       if (!looksSame(before, entry.health)) onChange(entry.watchers)
-      // Jitter keeps the probes of many nodes, and of many edges, from meeting.
-      await clock.sleep(intervalMs * (0.8 + 0.4 * ids.random()), signal)
+      await clock.sleep(intervalMs * (shortest + widest * ids.random()), signal)
     }
   }
   const leave = (watcher: ResourceKey, key: string): void => {

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 
 /** Something that was opened for a test. */
@@ -60,6 +60,13 @@ export interface HealthPort extends Opened {
   weight: number | undefined
   /** Answers nothing while true, as a node that lost power. */
   mute: boolean
+  /** Questions that came. */
+  asked: number
+  /** How long an answer takes, in milliseconds. */
+  delayMs: number
+  /** Whether a question is being answered. */
+  answering: boolean
+  onAsked: () => void
 }
 
 export const listenHealth = async (host: string, port: number): Promise<HealthPort> => {
@@ -67,6 +74,10 @@ export const listenHealth = async (host: string, port: number): Promise<HealthPo
     status: 200,
     weight: undefined,
     mute: false,
+    asked: 0,
+    delayMs: 0,
+    answering: false,
+    onAsked: () => undefined,
     close: async () => {
       const closed = once(server, 'close')
       server.close()
@@ -74,11 +85,19 @@ export const listenHealth = async (host: string, port: number): Promise<HealthPo
       await closed
     },
   }
-  const server = createHttpServer((_request, response) => {
-    if (health.mute) return
+  const answer = (response: ServerResponse): void => {
     const weight = health.weight
     const headers = weight === undefined ? {} : { 'x-load-balancing-endpoint-weight': `${weight}` }
+    health.answering = false
     response.writeHead(health.status, headers).end()
+  }
+  const server = createHttpServer((_request, response) => {
+    health.asked += 1
+    if (health.mute) return
+    health.answering = true
+    health.onAsked()
+    if (health.delayMs === 0) answer(response)
+    else setTimeout(answer, health.delayMs, response)
   })
   server.listen({ host, port })
   await once(server, 'listening')
