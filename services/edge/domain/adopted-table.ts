@@ -1,4 +1,5 @@
 import { cidr, type Cidr } from '@weir/contract'
+import { keptBy } from './affinity-class.ts'
 import type { Element, MapName } from './forwarding-changes.ts'
 import {
   classIdOf,
@@ -44,9 +45,10 @@ export const adoptedTable = (elements: readonly Element[]): ForwardingTable => {
     const parsed = cidr.safeParse(range)
     if (parsed.success) serviceAt(id)?.ranges?.push(parsed.data)
   }
+  const keeps = new Map(of('keeps').map(({ key, value = '' }) => [key, keptBy(value)]))
   for (const { key } of of('sticky')) {
     const service = serviceAt(key)
-    if (service) service.sticky = true
+    if (service) service.affinity = keeps.get(key)
   }
   for (const size of tableSizes) {
     for (const { key, value = '' } of of(`pool${size}`)) {
@@ -67,7 +69,7 @@ type Draft = {
 const draft = (): Draft => ({
   frontends: new Map(),
   ranges: undefined,
-  sticky: false,
+  affinity: undefined,
   set: undefined,
 })
 

@@ -1,3 +1,4 @@
+import { keepText } from './affinity-class.ts'
 import {
   classIdText,
   type BackendSet,
@@ -15,10 +16,12 @@ export const mapNames = [
   'allow',
   'allow6',
   'sticky',
+  'keeps',
   'pool61',
   'pool1021',
   'pool65537',
   'slots',
+  'nodes',
 ] as const
 export type MapName = (typeof mapNames)[number]
 
@@ -80,7 +83,7 @@ export const changesBetween = (
  */
 export const repairsOf = (held: readonly Element[], table: ForwardingTable): readonly Change[] => {
   const { deleted, added } = difference(held, elementsOf(table))
-  const isSlot = ({ map }: Element): boolean => map === 'slots'
+  const isSlot = ({ map }: Element): boolean => map === 'slots' || map === 'nodes'
   const isOther = (element: Element): boolean => !isSlot(element)
   const other = { deleted: deleted.filter(isOther), added: added.filter(isOther) }
   const slots = slotBySlot({ deleted: deleted.filter(isSlot), added: added.filter(isSlot) })
@@ -149,7 +152,7 @@ const elementsOfService = (
 ): readonly Element[] => {
   if (service === undefined) return []
   const own = classIdText(id)
-  const { frontends, ranges, sticky, set } = service
+  const { frontends, ranges, affinity, set } = service
   const elements: Element[] = []
   for (const [key, state] of frontends) {
     const six = key.includes(':')
@@ -160,17 +163,23 @@ const elementsOfService = (
   for (const range of ranges ?? []) {
     elements.push({ map: range.includes(':') ? 'allow6' : 'allow', key: `${own} . ${range}` })
   }
-  if (sticky) elements.push({ map: 'sticky', key: own })
+  if (affinity !== undefined) {
+    elements.push({ map: 'sticky', key: own })
+    elements.push({ map: 'keeps', key: own, value: keepText(affinity) })
+  }
   if (set) elements.push({ map: `pool${set.size}`, key: own, value: classIdText(set.id) })
   return elements
 }
 
-const elementsOfSet = (id: number, set: BackendSet | undefined): readonly Element[] =>
-  (set?.slots ?? []).map((mac, slot) => ({
-    map: 'slots',
-    key: `${classIdText(id)} . ${slot}`,
-    value: mac,
-  }))
+/** Its slots, and each of its nodes once. */
+const elementsOfSet = (id: number, set: BackendSet | undefined): readonly Element[] => {
+  const own = classIdText(id)
+  const slots = set?.slots ?? []
+  return [
+    ...slots.map((mac, slot): Element => ({ map: 'slots', key: `${own} . ${slot}`, value: mac })),
+    ...[...new Set(slots)].map((mac): Element => ({ map: 'nodes', key: `${own} . ${mac}` })),
+  ]
+}
 
 /** An element whose value changed goes and comes. */
 const difference = (before: readonly Element[], after: readonly Element[]): Change => {

@@ -52,7 +52,7 @@ const wish = (key: ResourceKey, more: Partial<Wanted> = {}): Wanted => ({
   key,
   frontends: new Map([[`203.0.113.${keys.indexOf(key) + 1} . 6 . 80`, 'open' as const]]),
   ranges: undefined,
-  sticky: false,
+  affinity: undefined,
   nodes: nodesOf('n1', 'n2', 'n3'),
   ...more,
 })
@@ -165,13 +165,13 @@ test('class ids are read as they are written, and reserved ones are nobody', () 
 
 describe('after a restart', () => {
   const before = fresh()
-  before.plan([wish(web, { ranges: ['10.0.0.0/8' as Cidr], sticky: true }), wish(mail)])
+  before.plan([wish(web, { ranges: ['10.0.0.0/8' as Cidr], affinity: 60 }), wish(mail)])
   const held = elementsOf(before.table())
   const reborn = (): ForwardingModel => createForwardingModel(adoptedTable(held), 7)
 
   test('what is wanted as before changes nothing', () => {
     const model = reborn()
-    const wishes = [wish(mail), wish(web, { ranges: ['10.0.0.0/8' as Cidr], sticky: true })]
+    const wishes = [wish(mail), wish(web, { ranges: ['10.0.0.0/8' as Cidr], affinity: 60 })]
     expect(model.plan(wishes).changes).toEqual([])
     expect(model.releaseUnclaimed()).toEqual([])
     expect(model.idOf(web)).toBe(1)
@@ -196,7 +196,7 @@ describe('after a restart', () => {
     const model = reborn()
     const nodes = nodesOf('n1', 'n2')
     const { changes } = model.plan([
-      wish(web, { nodes, ranges: ['10.0.0.0/8' as Cidr], sticky: true }),
+      wish(web, { nodes, ranges: ['10.0.0.0/8' as Cidr], affinity: 60 }),
       wish(mail, { nodes }),
     ])
     expect(total(changes)).toBeLessThan(2 * 61 * 0.5)
@@ -221,7 +221,7 @@ const someWish: fc.Arbitrary<Wanted> = fc.record({
     }) as fc.Arbitrary<Cidr[]>,
     { nil: undefined },
   ),
-  sticky: fc.boolean(),
+  affinity: fc.constantFrom(undefined, undefined, 60, 10_800),
   nodes: fc.uniqueArray(
     fc.record({
       node: fc.constantFrom('n1', 'n2', 'n3', 'n4'),

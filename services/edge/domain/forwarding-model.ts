@@ -1,4 +1,5 @@
 import type { Cidr, ResourceKey } from '@weir/contract'
+import type { AffinityClass } from './affinity-class.ts'
 import { changesBetween, type Change } from './forwarding-changes.ts'
 import { createSetPool, type NodeMac, type SetPool } from './forwarding-sets.ts'
 import {
@@ -15,7 +16,7 @@ export interface Wanted {
   readonly key: ResourceKey
   readonly frontends: ReadonlyMap<FrontendKey, FrontendState>
   readonly ranges: readonly Cidr[] | undefined
-  readonly sticky: boolean
+  readonly affinity: AffinityClass | undefined
   readonly nodes: readonly NodeMac[]
 }
 
@@ -150,7 +151,8 @@ export const createForwardingModel = (
     before.keep(id)
     const { taken, refused } = takeFrontends(id, wish, before)
     const old = services.get(id)
-    services.set(id, { frontends: taken, ranges: wish.ranges, sticky: wish.sticky, set: old?.set })
+    const { ranges, affinity } = wish
+    services.set(id, { frontends: taken, ranges, affinity, set: old?.set })
     pool.want(id, wish.nodes, old?.set?.id)
     return refused
   }

@@ -1,4 +1,5 @@
 import type { Cidr } from '@weir/contract'
+import type { AffinityClass } from './affinity-class.ts'
 import type { TableSize } from './maglev.ts'
 
 /** The number of a service in the kernel, as a tc class id; 1 is the first. */
@@ -17,8 +18,8 @@ export interface ForwardedService {
   readonly frontends: ReadonlyMap<FrontendKey, FrontendState>
   /** Who may send; undefined admits everyone, none of a family admits nobody of it. */
   readonly ranges: readonly Cidr[] | undefined
-  /** Whether all flows of one client address go to one node. */
-  readonly sticky: boolean
+  /** How long new flows of a client address go to its node, seconds after its last one began. */
+  readonly affinity: AffinityClass | undefined
   /** Where new flows go; undefined answers nobody. */
   readonly set: { readonly id: SetId; readonly size: TableSize } | undefined
 }

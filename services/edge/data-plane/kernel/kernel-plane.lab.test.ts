@@ -1,77 +1,37 @@
-import type { DesiredResource } from '@weir/contract'
-import { OperatingError, silentLogger, systemClock } from '@weir/kernel'
+import { OperatingError } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
-  addressOf,
-  clientAddresses,
-  createLab,
-  labProblem,
-  vipPort,
-  vips,
-  type Lab,
-} from '../../rig/lab.ts'
-import { desiredOf, type Wish } from '../../rig/orders.ts'
-import { createKernelPlane, type KernelPlane } from './kernel-plane.ts'
+  createKernelEdges,
+  desiredFor,
+  everyFlow,
+  nodesOf,
+  serve,
+  targetOf,
+  type KernelEdges,
+} from '../../rig/kernel-edges.ts'
+import { clientAddresses, createLab, labProblem, vipPort, vips, type Lab } from '../../rig/lab.ts'
 import type { RunProgram } from './run-program.ts'
 import { tableName } from './skeleton.ts'
 
 const problem = await labProblem()
-const families = ['IPv4', 'IPv6'] as const
 const protocols = ['TCP', 'UDP'] as const
-const everyFlow = families.flatMap((family) => protocols.map((protocol) => ({ family, protocol })))
-type Node = 'n1' | 'n2' | 'n3'
-
-const targetOf = (node: Node, weight = 1) => ({ node, ip: addressOf(node).IPv4, weight })
-const frontends = everyFlow.map(({ family, protocol }) => ({
-  ip: vips[family],
-  protocol,
-  port: vipPort,
-  nodePort: 30_080,
-}))
-const desiredFor = (over: Partial<Wish> = {}): DesiredResource =>
-  desiredOf({
-    uid: '5e1f0000-0000-4000-8000-000000000001',
-    policy: 'Local',
-    frontends,
-    targets: [targetOf('n1'), targetOf('n2')],
-    ...over,
-  })
-const nodesOf = (answers: readonly (string | null)[]): ReadonlySet<string | undefined> =>
-  new Set(answers.map((answer) => answer?.split(' ')[0]))
 
 describe.skipIf(problem !== undefined)(
   `a kernel edge${problem === undefined ? '' : `, left out: ${problem}`}`,
   () => {
     let lab: Lab
-    let planes: KernelPlane[] = []
-
-    const planeOn = async (
-      edge: 'e1' | 'e2',
-      drainMs = 60_000,
-      run = lab.on(edge),
-    ): Promise<KernelPlane> => {
-      const options = { device: 'eth0', drainMs, run, clock: systemClock }
-      const plane = await createKernelPlane({ ...options, log: silentLogger, lookMs: 100 })
-      planes.push(plane)
-      return plane
-    }
-    const serve = (plane: KernelPlane, desired = desiredFor(), usable = desired.targets) =>
-      plane.serve(desired, usable)
+    let edges: KernelEdges
+    const planeOn: KernelEdges['planeOn'] = (...args) => edges.planeOn(...args)
     const listing = (edge: 'e1' | 'e2') =>
       lab.on(edge)(['nft', '-a', 'list', 'table', 'netdev', tableName])
 
     beforeAll(async () => {
       lab = await createLab()
+      edges = createKernelEdges(lab)
     })
     beforeEach(() => lab.routeTo('e1'))
-    afterEach(async () => {
-      await Promise.all(planes.map((plane) => plane.close()))
-      planes = []
-      for (const edge of ['e1', 'e2'] as const) {
-        await lab.on(edge)(['nft', 'flush', 'ruleset'])
-      }
-    })
+    afterEach(() => edges.clear())
     afterAll(() => lab.stop())
 
     test.each(everyFlow)(
@@ -98,7 +58,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test('keeps the connections of a node that leaves, and cuts them when its drain is over', async () => {
-      const plane = await planeOn('e1', 3000)
+      const plane = await planeOn('e1', { drainMs: 3000 })
       await serve(plane)
       const held = await lab.hold(vips.IPv4, 40)
       const onN1 = held.answers.filter((answer) => answer?.startsWith('n1')).length
@@ -230,7 +190,7 @@ describe.skipIf(problem !== undefined)(
         if (fails && input?.includes('element') === true) throw new OperatingError('nft: no memory')
         return lab.on('e1')(argv, input)
       }
-      const plane = await planeOn('e1', 60_000, run)
+      const plane = await planeOn('e1', { run })
       await serve(plane)
       fails = true
       const change = desiredFor({ generation: 2, targets: [targetOf('n3')] })

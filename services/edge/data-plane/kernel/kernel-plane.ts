@@ -6,6 +6,7 @@ import {
   type ResourceKey,
 } from '@weir/contract'
 import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
+import { affinityClassFor, type AffinityClass } from '../../domain/affinity-class.ts'
 import { adoptedTable } from '../../domain/adopted-table.ts'
 import {
   createForwardingModel,
@@ -84,7 +85,8 @@ const adopt = async (nft: Nft): Promise<ForwardingModel> => {
     return createForwardingModel(emptyTable, 0)
   }
   const table = adoptedTable(await nft.elements())
-  const pinned = (await nft.pins()).map(({ service }) => classIdOf(service) ?? 0)
+  const known = [...(await nft.pins()), ...(await nft.clients())]
+  const pinned = known.map(({ service }) => classIdOf(service) ?? 0)
   const lastId = [...table.services.keys(), ...pinned].reduce((most, id) => Math.max(most, id), 0)
   return createForwardingModel(table, lastId)
 }
@@ -110,7 +112,7 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
       ...carried(desired).map((at) => [keyOfFrontend(at), 'open'] as const),
     ]),
     ranges: desired.sourceRanges.length === 0 ? undefined : minimalRanges(desired.sourceRanges),
-    sticky: desired.affinity.kind === 'ClientIP',
+    affinity: affinityOf(desired),
     nodes: targets.flatMap(({ node, ip, weight }) => {
       const mac = neighbours.macOf(ip)
       return mac === undefined ? [] : [{ node, weight, mac }]
@@ -233,9 +235,12 @@ const goneOf = (key: ResourceKey): Wanted => ({
   key,
   frontends: new Map(),
   ranges: undefined,
-  sticky: false,
+  affinity: undefined,
   nodes: [],
 })
+
+const affinityOf = ({ affinity }: DesiredResource): AffinityClass | undefined =>
+  affinity.kind === 'ClientIP' ? affinityClassFor(affinity.timeoutSeconds) : undefined
 
 const isSctp = ({ protocol }: ResourceFrontend): boolean => protocol === 'SCTP'
 const carried = ({ frontends }: DesiredResource): readonly ResourceFrontend[] =>

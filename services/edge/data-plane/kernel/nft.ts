@@ -9,7 +9,7 @@ import {
 import type { RunProgram } from './run-program.ts'
 import { skeletonName, skeletonText, tableName, type SkeletonOptions } from './skeleton.ts'
 
-/** Where a flow is pinned: the service's id as text, the hash of the flow, the node's MAC address. */
+/** Where a flow or client goes: the service's id as text, the hash of it, the node's MAC address. */
 export interface Pin {
   readonly service: string
   readonly flow: number
@@ -30,9 +30,11 @@ export interface Nft {
   load(): Promise<void>
   /** All of a change or nothing of it. */
   commit(change: Change): Promise<void>
-  /** Every element but the pins. */
+  /** Every element but pinned flows and known clients. */
   elements(): Promise<readonly Element[]>
   pins(): Promise<readonly Pin[]>
+  /** The clients that services with affinity know. */
+  clients(): Promise<readonly Pin[]>
   unpin(pins: readonly Pin[]): Promise<void>
   counts(): Promise<PacketCounts>
 }
@@ -48,6 +50,10 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
   }
   const counters = async (): Promise<readonly Counter[]> =>
     (await read('counters', 'table', 'netdev', tableName)).flatMap(({ counter }) => counter ?? [])
+  const pinsIn = async (name: 'pinned' | 'clients'): Promise<readonly Pin[]> => {
+    const [held] = (await read('map', 'netdev', tableName, name)).flatMap(({ map }) => map ?? [])
+    return (held?.elem ?? []).flatMap((elem) => pin.safeParse(elem).data ?? [])
+  }
   return {
     isLoaded: async () => {
       const tables = (await read('tables')).flatMap(({ table }) => table ?? [])
@@ -70,12 +76,8 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
         return held === undefined ? [] : elementsIn(held)
       })
     },
-    pins: async () => {
-      const [held] = (await read('map', 'netdev', tableName, 'pinned')).flatMap(
-        ({ map }) => map ?? [],
-      )
-      return (held?.elem ?? []).flatMap((elem) => pin.safeParse(elem).data ?? [])
-    },
+    pins: () => pinsIn('pinned'),
+    clients: () => pinsIn('clients'),
     unpin: async (pins) => {
       if (pins.length === 0) return
       const keys = pins.map(({ service, flow }) => `${service} . ${flow}`)
@@ -92,7 +94,7 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
   }
 }
 
-const isMap = (name: MapName): boolean => /^(fe|pool|slots)/.test(name)
+const isMap = (name: MapName): boolean => /^(fe|keeps|pool|slots)/.test(name)
 
 const changeText = ({ deleted, added }: Change): string =>
   [...statements('delete', deleted), ...statements('add', added)].join('')
@@ -111,6 +113,9 @@ const part = z.union([
   z
     .object({ prefix: z.object({ addr: z.string(), len: z.number() }) })
     .transform(({ prefix }) => `${prefix.addr}/${prefix.len}`),
+  z
+    .object({ goto: z.object({ target: z.string() }) })
+    .transform((verdict) => `goto ${verdict.goto.target}`),
 ])
 const key = z.union([
   part,

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { affinityClasses, keepChain, type AffinityClass } from '../../domain/affinity-class.ts'
+import { tableSizes, type TableSize } from '../../domain/maglev.ts'
 
 /** The one table that is ours; no other in the namespace is read or changed. */
 export const tableName = 'weir'
@@ -15,18 +17,25 @@ export interface SkeletonOptions {
 
 /** Flows that can be pinned at once; beyond that, new ones go by the slots alone. */
 const mostPins = 262_144
+/** Clients of sticky services that are known at once; beyond that, new ones go by their hash alone. */
+const mostClients = 262_144
 const pinSeed = '0xc0de'
 const slotSeed = '0x5eed'
 
 /**
  * The table without elements: a constant number of rules, whatever the number of frontends.
  *
- * A packet to a frontend gets the service's id as its priority and a hash of its flow as its mark; of a
- * service with affinity, of its client alone. A flow that is pinned goes to its node, and is pinned anew
- * for as long again: a lookup alone refreshes nothing. Any other is new: unless its frontend is closing, the
- * hash picks a slot of the service's set, and the flow is pinned to that slot's node. The packet leaves
- * as it came but for the MAC addresses, so the node sees the client's own address and answers it directly.
- * The source is our own MAC: else the switch would learn the router's at our port.
+ * A packet to a frontend gets the service's id as its priority and a hash of its flow as its mark. A flow
+ * that is pinned goes to its node, and is pinned anew for as long again: a lookup alone refreshes nothing.
+ * Any other is new: unless its frontend is closing, the hash picks a slot of the service's set, and the
+ * flow is pinned to that slot's node. The packet leaves as it came but for the MAC addresses, so the node
+ * sees the client's own address and answers it directly. The source is our own MAC: else the switch would
+ * learn the router's at our port.
+ *
+ * A new flow of a service with affinity goes to the node its client is known to have, while that node is one
+ * of the set; else the client is forgotten (an update leaves the node of an element as it is) and the hash
+ * of its address alone picks the slot. Either way the client is known from now on for the time-out of the
+ * service's class.
  *
  * Marks and priorities are scratch in this namespace. The name of the last counter tells what rules these
  * are, since nft 1.0.6 shows no comments of tables.
@@ -52,13 +61,19 @@ table netdev ${tableName} {
   set allow { type classid . ipv4_addr; flags interval; }
   set allow6 { type classid . ipv6_addr; flags interval; }
   set sticky { type classid; }
+  map keeps { type classid : verdict; }
   map pool61 { type classid : classid; }
   map pool1021 { type classid : classid; }
   map pool65537 { type classid : classid; }
   map slots { type classid . mark : ether_addr; }
+  set nodes { type classid . ether_addr; }
   map pinned {
     type classid . mark : ether_addr
     flags dynamic,timeout; timeout ${pinSeconds}s; size ${mostPins};
+  }
+  map clients {
+    type classid . mark : ether_addr
+    flags dynamic,timeout; size ${mostClients};
   }
   counter forwarded { }
   counter denied { }
@@ -68,6 +83,7 @@ table netdev ${tableName} {
     counter name forwarded
     ether saddr set ${mac} fwd to "${device}"
   }
+${affinityClasses.map(keepRules).join('')}
 ${familyChains('4')}
 ${familyChains('6')}
   chain ingress {
@@ -78,33 +94,70 @@ ${familyChains('6')}
 }
 `
 
+const client = '@clients { meta priority . meta mark'
+
+const keepRules = (seconds: AffinityClass): string => `
+  chain ${keepChain(seconds)} {
+    update ${client} timeout ${seconds}s : ether daddr }
+    goto out
+  }`
+
+/** Where a service's set is found, by its size: one rule each. */
+const bySize = (chainOf: (size: TableSize) => string): string =>
+  tableSizes
+    .map((size) => `\n    meta priority set meta priority map @pool${size} goto ${chainOf(size)}`)
+    .join('')
+
 const familyChains = (family: '4' | '6'): string => {
   const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
   const frontend = `${ip} daddr . ${family === '4' ? 'ip protocol' : 'ip6 nexthdr'} . th dport`
+  const service = `meta priority set ${frontend} map @fe${six}`
   const pin = 'update @pinned { meta priority . meta mark : ether daddr }'
   const denied = `meta priority . ${ip} saddr != @allow${six} counter name denied drop`
-  const hash = `
-    meta mark set jhash ${ip} saddr . th sport mod 0x7fffffff seed ${pinSeed}
-    meta priority @sticky meta mark set jhash ${ip} saddr mod 0x7fffffff seed ${pinSeed}`
-  const deal = (size: number): string => `
+  const hashFlow = `meta mark set jhash ${ip} saddr . th sport mod 0x7fffffff seed ${pinSeed}`
+  const hashClient = `meta mark set jhash ${ip} saddr mod 0x7fffffff seed ${pinSeed}`
+  const deal = (size: TableSize): string => `
   chain deal${size}_${family} {
     meta mark set jhash meta mark mod ${size} seed ${slotSeed}
     ether daddr set meta priority . meta mark map @slots goto pin${family}
     counter name unserved drop
   }`
-  return `  chain pin${family} {
-    meta priority set ${frontend} map @fe${six}${hash}
-    ${pin}
+  return `
+  chain keep${family} {
+    ${hashClient}
+    meta priority vmap @keeps
     goto out
   }
-${deal(61)}${deal(1021)}${deal(65_537)}
+  chain pin${family} {
+    ${service}
+    ${hashFlow}
+    ${pin}
+    meta priority @sticky goto keep${family}
+    goto out
+  }${tableSizes.map(deal).join('')}
+  chain new${family} {${bySize((size) => `deal${size}_${family}`)}
+    counter name unserved drop
+  }
+  chain stay${family} {
+    meta priority . ether daddr @nodes goto pin${family}
+    ${service}
+    delete ${client} : ether daddr }
+    goto new${family}
+  }
+  chain known${family} {${bySize(() => `stay${family}`)}
+    counter name unserved drop
+  }
+  chain client${family} {
+    ${hashClient}
+    ether daddr set meta priority . meta mark map @clients goto known${family}
+    goto new${family}
+  }
   chain lb${family} {
-    meta priority @restricted ${denied}${hash}
+    meta priority @restricted ${denied}
+    ${hashFlow}
     ether daddr set meta priority . meta mark map @pinned ${pin} goto out
     ${frontend} @closing${six} counter name unserved drop
-    meta priority set meta priority map @pool61 goto deal61_${family}
-    meta priority set meta priority map @pool1021 goto deal1021_${family}
-    meta priority set meta priority map @pool65537 goto deal65537_${family}
-    counter name unserved drop
+    meta priority @sticky goto client${family}
+    goto new${family}
   }`
 }
