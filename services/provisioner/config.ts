@@ -19,6 +19,8 @@ export const config = z.object({
   WEIR_EDGE_GONE_SECONDS: z.coerce.number().int().min(1).max(86_400).default(300),
   /** A place at which the process kills itself, for tests: `provisioner.after-execute`, or `...:2`. */
   WEIR_FAULT_POINT: z.string().optional(),
+  /** `SIGSTOP`: it stands still there until somebody says SIGCONT, and nobody starts another. */
+  WEIR_FAULT_SIGNAL: z.enum(['SIGKILL', 'SIGSTOP']).default('SIGKILL'),
   /** Without `1` a fault point is refused. */
   WEIR_ALLOW_FAULT_POINTS: z.string().optional(),
 })

@@ -10,13 +10,13 @@ export const faultPoints = [
 ] as const
 export type FaultPoint = (typeof faultPoints)[number]
 
-/** Tells that a place is reached; where a fault is planted there, it does not return. */
+/** Tells that a place is reached; where a fault is planted there, it does not return soon, if ever. */
 export type Reach = (point: FaultPoint) => void
 
 export const reachNothing: Reach = () => undefined
 
 /**
- * Plants `NAME`, or `NAME:N` for the Nth time the place is reached. `die` must not return.
+ * Plants `NAME`, or `NAME:N` for the Nth time the place is reached. `die` ends or stops the process.
  * @throws InvalidInput for a place that does not exist, or where faults are not allowed
  */
 export const plantFault = (

@@ -18,8 +18,9 @@ await run({
     const { WEIR_INSTALLATION: installation, ...settings } = context.config
     const { WEIR_FAULT_POINT: fault, WEIR_ALLOW_FAULT_POINTS: allowed } = settings
     const reach = plantFault(fault, allowed === '1', (point) => {
-      logger.error({ point }, 'a fault was planted here: the process kills itself')
-      process.kill(process.pid, 'SIGKILL')
+      const ends = settings.WEIR_FAULT_SIGNAL
+      logger.error({ point, ends }, 'a fault was planted here: the process signals itself')
+      process.kill(process.pid, ends)
     })
     const backbone = await openBackbone(context, consumer)
     const { store, bus } = backbone
