@@ -80,6 +80,26 @@ export const refusals = (walk: Walk): void => {
     await expectHealed(place, 'web')
   })
 
+  walk(
+    'no node ports are refused by edges that need them, and heal once allocated',
+    async (place) => {
+      await place.deploy('example', 1)
+      const nodePortOf = async (): Promise<number | undefined> =>
+        ((await place.service('web')) as ServiceObject).spec.ports[0]?.nodePort
+      await place.expose('web', 'example', { spec: { allocateLoadBalancerNodePorts: false } })
+      await expectRefusal(place, 'web', {
+        code: 'ResourceRefused',
+        event: 'SyncLoadBalancerFailed',
+        cause:
+          /needsNodePort: port 8765\/TCP has no nodePort; set allocateLoadBalancerNodePorts: true/,
+      })
+      expect(await nodePortOf()).toBeUndefined()
+      await place.patch('web', { spec: { allocateLoadBalancerNodePorts: true } })
+      await expectHealed(place, 'web')
+      expect(await nodePortOf()).toBeGreaterThan(0)
+    },
+  )
+
   walk('an annotation of ours that is misspelt is refused by its name', async (place) => {
     await place.deploy('example', 1)
     await place.expose('web', 'example', { annotations: { 'weir.dev/adress': '127.0.0.1' } })

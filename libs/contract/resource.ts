@@ -27,10 +27,16 @@ export const target = z.object({
 export type Target = z.infer<typeof target>
 
 /**
- * A frontend together with the node port that answers for it. The unspecified address (`0.0.0.0` or
- * `::`) asks the provider for one of its own.
+ * A frontend together with the node port that answers for it; without one, nodes answer for the address
+ * itself (`allocateLoadBalancerNodePorts: false`). The unspecified address (`0.0.0.0` or `::`) asks the
+ * provider for one of its own.
  */
-export const resourceFrontend = z.object({ ip: ipAddress, protocol, port, nodePort: port })
+export const resourceFrontend = z.object({
+  ip: ipAddress,
+  protocol,
+  port,
+  nodePort: port.optional(),
+})
 export type ResourceFrontend = z.infer<typeof resourceFrontend>
 
 /**

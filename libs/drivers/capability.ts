@@ -1,4 +1,11 @@
-import { familyOf, frontendText, type DesiredResource } from '@weir/contract'
+import {
+  familyOf,
+  frontendText,
+  type DesiredResource,
+  type Port,
+  type ResourceFrontend,
+} from '@weir/contract'
+import { assert } from '@weir/kernel'
 import type { Capabilities } from './driver.ts'
 
 /** What a driver cannot do, by the name of the capability, in words for the user. */
@@ -16,6 +23,12 @@ export const findUnsupported = (
   desired: Omit<DesiredResource, 'generation'>,
 ): Unsupported | undefined =>
   frontendProblem(capabilities, desired) ?? wishProblem(capabilities, desired)
+
+/** The node port of a frontend that `findUnsupported` let through to a driver that needs one. */
+export const nodePortOf = (at: ResourceFrontend): Port => {
+  assert(at.nodePort !== undefined, `${frontendText(at)} has no nodePort and was not refused`)
+  return at.nodePort
+}
 
 const frontendProblem = (
   can: Capabilities,
@@ -41,7 +54,11 @@ const frontendProblem = (
       problem: `${frontends.length} ports, but one load balancer carries at most ${can.maxFrontends}`,
     }
   }
-  return addressProblem(can, frontends) ?? samePortProblem(can, frontends)
+  return (
+    addressProblem(can, frontends) ??
+    nodePortProblem(can, frontends) ??
+    samePortProblem(can, frontends)
+  )
 }
 
 type Frontends = DesiredResource['frontends']
@@ -54,6 +71,18 @@ const addressProblem = (can: Capabilities, frontends: Frontends): Unsupported | 
   return {
     capability: 'addresses',
     problem: `${frontendText(open)}: addresses come from pools, the provider gives none of its own`,
+  }
+}
+
+const nodePortProblem = (can: Capabilities, frontends: Frontends): Unsupported | undefined => {
+  const portless = frontends.find(({ nodePort }) => nodePort === undefined)
+  if (portless === undefined || !can.needsNodePort) return undefined
+  const { port, protocol } = portless
+  return {
+    capability: 'needsNodePort',
+    problem:
+      `port ${port}/${protocol} has no nodePort; set allocateLoadBalancerNodePorts: true, ` +
+      'or choose a driver that reaches nodes without',
   }
 }
 

@@ -210,7 +210,7 @@ export interface Capabilities {
   readonly preservesClientAddress: 'always' | 'on-loopback' | 'never'
   /** Whether TCP and UDP may share a port number: always, with equal nodePorts, or never. */
   readonly samePortTcpUdp: 'always' | 'equal-node-ports' | 'never'
-  /** Frontends need a nodePort. */
+  /** Frontends need a nodePort; if not, they may have one that is made no use of. */
   readonly needsNodePort: boolean
   /** Targets are named by the Node's providerID with this prefix, such as `aws:///`; null for addresses. */
   readonly targetsByProviderId: string | null

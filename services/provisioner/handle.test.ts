@@ -1,5 +1,11 @@
 import { event } from '@weir/contract'
-import { RateUsedUp, type Driver, type Step } from '@weir/drivers'
+import {
+  kernelCapabilities,
+  RateUsedUp,
+  userspaceCapabilities,
+  type Driver,
+  type Step,
+} from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
 import { describe, expect, test } from 'vitest'
 import { foldStory } from './domain/fold.ts'
@@ -216,6 +222,48 @@ test('a wish that is refused, taken back and made again is refused again', async
     'ResourceProgrammed',
     'ResourceRefused',
   ])
+})
+
+describe('what a data plane lacks', () => {
+  const port = { name: 'http', protocol: 'TCP', port: 80, nodePort: null }
+  const portless = intentOf({ ports: [port] as never })
+  const planes = { userspace: userspaceCapabilities, kernel: kernelCapabilities }
+  const at = (plane: keyof typeof planes): World =>
+    createWorld({ driver: { capabilities: planes[plane] } })
+
+  test.each([
+    ['userspace', 'needsNodePort', portless, 'allocateLoadBalancerNodePorts: true'],
+    ['kernel', 'proxyProtocol', intentOf({ proxyProtocol: 'v2' }), 'the PROXY protocol'],
+  ] as const)('is refused of %s by its name: %s', async (plane, capability, intent, words) => {
+    const world = at(plane)
+    await world.say(connected, requested(intent), allocated())
+    await world.settle()
+    const [refusal, ...more] = (await world.story()).filter(({ type }) =>
+      type.startsWith('Resource'),
+    )
+    expect(more).toEqual([])
+    expect(refusal).toMatchObject({ type: 'ResourceRefused', data: { capability } })
+    expect(JSON.stringify(refusal)).toContain(words)
+    expect(world.driver.provider.world()).toEqual([])
+
+    await world.say(changed(intentOf()))
+    await world.settle()
+    expect(await world.told()).toEqual([
+      'ResourceRefused',
+      'ResourceIntended',
+      'ResourceProgrammed',
+    ])
+  })
+
+  test('may be lacked by a Service that never needed it', async () => {
+    const world = at('kernel')
+    await world.say(connected, requested(portless), allocated())
+    await world.settle()
+    expect(await world.told()).toEqual(['ResourceIntended', 'ResourceProgrammed'])
+    expect(world.driver.provider.world()[0]?.frontends).toEqual([
+      { ip: '127.1.0.1', protocol: 'TCP', port: 80 },
+    ])
+  })
 })
 
 describe('drift', () => {

@@ -1,5 +1,5 @@
 import type { DesiredResource } from '@weir/contract'
-import { findUnsupported } from '../capability.ts'
+import { findUnsupported, nodePortOf } from '../capability.ts'
 import type { Capabilities, Refused } from '../driver.ts'
 import { targetGroupName } from './names.ts'
 import type { AwsNlbSettings } from './settings.ts'
@@ -70,7 +70,7 @@ export const wishOf = (desired: DesiredResource, settings: AwsNlbSettings): Wish
     const groupName = targetGroupName(marks, {
       protocol,
       listenerPort: port,
-      nodePort: first.nodePort,
+      nodePort: nodePortOf(first),
       targetType: 'instance',
       healthCheckProtocol: 'HTTP',
       vpcId: settings.vpcId,
@@ -78,7 +78,7 @@ export const wishOf = (desired: DesiredResource, settings: AwsNlbSettings): Wish
     return {
       port,
       protocol,
-      nodePort: first.nodePort,
+      nodePort: nodePortOf(first),
       groupName,
       healthPort: String(health.port),
       healthPath: health.path,

@@ -57,11 +57,11 @@ export interface Serving {
   /**
    * One for each frontend and target, so that a node behind two frontends is there twice. `at` is the
    * target's address, or the whole provider id where targets are named by it. The weight is 1 where the
-   * driver declares no weights.
+   * driver declares no weights, the nodePort null where it needs none.
    */
   readonly targets: readonly {
     readonly at: string
-    readonly nodePort: number
+    readonly nodePort: number | null
     readonly weight: number
   }[]
   readonly sourceRanges: readonly string[]

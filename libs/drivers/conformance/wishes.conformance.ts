@@ -39,6 +39,11 @@ const many = (rig: DriverRig, n: number): SampleOver => ({
   })) as DesiredResource['frontends'],
 })
 
+/** As of a Service with `allocateLoadBalancerNodePorts: false`. */
+const portless = (rig: DriverRig): SampleOver => ({
+  frontends: rig.sample().frontends.map(({ nodePort: _none, ...at }) => at),
+})
+
 const local = (nodePort: number): SampleOver => ({
   policy: 'Local',
   health: { port: nodePort as never, path: '/healthz', weightFromHeader: true },
@@ -126,6 +131,20 @@ export const wishes: readonly Wish[] = [
     capability: 'samePortTcpUdp',
     can: ({ samePortTcpUdp }) => samePortTcpUdp === 'always',
     needs: ({ protocols }) => protocols.includes('UDP'),
+  },
+  {
+    what: 'no nodePort',
+    over: portless,
+    capability: 'needsNodePort',
+    can: ({ needsNodePort }) => !needsNodePort,
+  },
+  {
+    what: 'one of two nodePorts missing',
+    over: (rig) => ({
+      frontends: [...(many(rig, 1).frontends ?? []), ...(portless(rig).frontends ?? [])],
+    }),
+    capability: 'needsNodePort',
+    can: ({ needsNodePort }) => !needsNodePort,
   },
   {
     what: 'an address of its own choice',

@@ -1,6 +1,7 @@
 // What there is at a provider, and what there ought to be.
 import type { DesiredResource } from '@weir/contract'
 import { expect } from 'vitest'
+import { nodePortOf } from '../capability.ts'
 import type { Capabilities, Driver, InventoryItem, Marked } from '../driver.ts'
 import { ourInstallation } from '../sample-desired.ts'
 import type { DriverRig, Serving } from './rig.conformance.ts'
@@ -23,10 +24,10 @@ export const servingOf = (desired: DesiredResource, can: Capabilities): Serving 
   epoch: desired.marks.epoch,
   generation: desired.generation,
   frontends: desired.frontends.map(({ protocol, port }) => ({ protocol, port })),
-  targets: desired.frontends.flatMap(({ nodePort }) =>
+  targets: desired.frontends.flatMap((at) =>
     desired.targets.map(({ ip, providerId, weight }) => ({
       at: can.targetsByProviderId === null ? ip : (providerId ?? 'no provider id'),
-      nodePort,
+      nodePort: can.needsNodePort ? nodePortOf(at) : null,
       weight: can.weights ? weight : 1,
     })),
   ),

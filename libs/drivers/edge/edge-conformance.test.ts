@@ -7,7 +7,9 @@ import {
 } from '@weir/contract'
 import type { Clock } from '@weir/kernel'
 import { expect } from 'vitest'
+import { nodePortOf } from '../capability.ts'
 import { testDriver, type DriverRig, type Serving } from '../driver.conformance.ts'
+import type { Capabilities } from '../driver.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
 import {
   createEdgeDriver,
@@ -74,7 +76,9 @@ const createRig = async (
     },
     serving: async () => {
       // Every edge does the same for us, or traffic depends on the way that it takes.
-      const served = edges.map((edge) => edge.serving().map(servingOf))
+      const served = edges.map((edge) =>
+        edge.serving().map(({ desired }) => servingOf(desired, driver.capabilities)),
+      )
       const isOurs = ({ installation }: Serving): boolean => installation === ourInstallation
       const [ours = [], ...others] = served.map((each) => each.filter(isOurs))
       for (const other of others) expect(other).toEqual(ours)
@@ -117,15 +121,16 @@ const readOrders = async (bus: StandinBus) => {
   return { told, unreadable }
 }
 
-const servingOf = ({ desired }: { readonly desired: DesiredResource }): Serving => ({
+const servingOf = (desired: DesiredResource, { needsNodePort }: Capabilities): Serving => ({
   installation: desired.marks.installation,
   key: desired.marks.key,
   epoch: desired.marks.epoch,
   generation: desired.generation,
   frontends: desired.frontends.map(({ protocol, port }) => ({ protocol, port })),
-  targets: desired.frontends.flatMap(({ nodePort }) =>
-    desired.targets.map(({ ip, weight }) => ({ at: ip, nodePort, weight })),
-  ),
+  targets: desired.frontends.flatMap((at) => {
+    const nodePort = needsNodePort ? nodePortOf(at) : null
+    return desired.targets.map(({ ip, weight }) => ({ at: ip, nodePort, weight }))
+  }),
   sourceRanges: desired.sourceRanges,
   health: { port: desired.health.port, path: desired.health.path },
   proxyProtocol: desired.proxyProtocol,

@@ -81,6 +81,7 @@ export const kernelCapabilities: Capabilities = {
   ipFamilies: ['IPv4', 'IPv6'],
   proxyProtocol: false,
   preservesClientAddress: 'always',
+  needsNodePort: false,
   ipMode: 'VIP',
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { nodePortOf } from '../capability.ts'
 import { remove, serve } from '../carry-out.ts'
 import { testDriver, type DriverRig, type Serving } from '../driver.conformance.ts'
 import type { Capabilities, Observed } from '../driver.ts'
@@ -83,15 +84,22 @@ const thingsOf = (provider: MemoryProvider) => [
   ...provider.unmarked().map((ref) => ({ kind, ref, marks: null })),
 ]
 
-const servingOf = (provider: MemoryProvider, { weights }: Capabilities): readonly Serving[] =>
+const servingOf = (
+  provider: MemoryProvider,
+  { weights, needsNodePort }: Capabilities,
+): readonly Serving[] =>
   provider.world().map(({ marks, generation, frontends, targets, ...desired }) => ({
     installation: marks.installation,
     key: marks.key,
     epoch: marks.epoch,
     generation,
     frontends: frontends.map(({ protocol, port }) => ({ protocol, port })),
-    targets: frontends.flatMap(({ nodePort }) =>
-      targets.map(({ ip, weight }) => ({ at: ip, nodePort, weight: weights ? weight : 1 })),
+    targets: frontends.flatMap((at) =>
+      targets.map(({ ip, weight }) => ({
+        at: ip,
+        nodePort: needsNodePort ? nodePortOf(at) : null,
+        weight: weights ? weight : 1,
+      })),
     ),
     sourceRanges: desired.sourceRanges,
     health: { port: desired.health.port, path: desired.health.path },

@@ -7,6 +7,7 @@ import {
   type OwnershipMarks,
   type Protocol,
 } from '@weir/contract'
+import { nodePortOf } from '../capability.ts'
 import { balancerName, partTags, tagsOf } from './marks.ts'
 import { hashOfShape, type MemberShape, type MonitorShape, type PartShape } from './shape.ts'
 import type { OctaviaSettings } from './settings.ts'
@@ -36,7 +37,7 @@ export const wishOf = (settings: OctaviaSettings, desired: DesiredResource): Wis
     pool: {
       protocol: poolProtocol(at.protocol, desired),
       persistence: persistenceOf(at.protocol, desired),
-      members: members.map((member) => ({ ...member, port: at.nodePort })),
+      members: members.map((member) => ({ ...member, port: nodePortOf(at) })),
       monitor: monitorOf(settings, desired),
     },
   }))

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { desiredOf, removeOrder, serveOrder } from '../rig/orders.ts'
 import { newPorts } from './new-ports.ts'
 
-const web = (...ways: readonly (readonly [string, number, number])[]) =>
+const web = (...ways: readonly (readonly [string, number, number?])[]) =>
   desiredOf({
     uid: '0b2c7d1e-64f3-4c55-8f2a-91d7e0a4b6c3',
     targets: [],
@@ -27,6 +27,8 @@ test.each([
     before,
     [30_001],
   ],
+  ['a frontend has no node port', web(['TCP', 80], ['TCP', 443, 30_443]), before, []],
+  ['nothing but addresses was there', before, web(['TCP', 80], ['TCP', 443]), [30_080, 30_443]],
   ['UDP was added', web(['UDP', 80, 30_080], ['TCP', 80, 30_080]), before, []],
 ])('when %s, those ports are new', (_what, desired, known, ports) => {
   expect(newPorts(serveOrder(desired), known && serveOrder(known))).toEqual(ports)

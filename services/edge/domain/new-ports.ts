@@ -5,7 +5,8 @@ const portsMax = 16
 
 /**
  * The TCP node ports that an order sends a frontend to which the one before did not, each once. UDP tells
- * nobody that it is there.
+ * nobody that it is there, and a node that answers for the address itself does so only once the Service's
+ * status has it.
  *
  * @param before the order that is known to be answered; undefined when there is none.
  */
@@ -15,9 +16,10 @@ export const newPorts = (order: EdgeOrder, before: EdgeOrder | undefined): reado
   const added = order.desired.frontends.filter(
     (frontend) => frontend.protocol === 'TCP' && !known.has(wayOf(frontend)),
   )
-  return [...new Set(added.map(({ nodePort }) => nodePort))].slice(0, portsMax)
+  const ports = added.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [nodePort]))
+  return [...new Set(ports)].slice(0, portsMax)
 }
 
 const wayOf = (
   frontend: Extract<EdgeOrder, { order: 'serve' }>['desired']['frontends'][number],
-): string => `${frontendText(frontend)} ${frontend.nodePort}`
+): string => `${frontendText(frontend)} ${frontend.nodePort ?? 'none'}`

@@ -25,7 +25,12 @@ export const createAddresses = (): (() => string) => {
 
 /** What a test says about a resource; the rest is ordinary. */
 export interface Wish {
-  readonly frontends: readonly { ip: string; protocol: string; port: number; nodePort: number }[]
+  readonly frontends: readonly {
+    ip: string
+    protocol: string
+    port: number
+    nodePort?: number | undefined
+  }[]
   readonly targets: readonly { node: string; ip: string; weight: number }[]
   readonly uid?: string
   readonly epoch?: number

@@ -3,11 +3,9 @@ import {
   port,
   type DesiredResource,
   type Frontend,
-  type IntentPort,
   type InstallationId,
   type IpFamily,
   type LoadBalancerIntent,
-  type Port,
   type ResourceFrontend,
   type TenantId,
 } from '@weir/contract'
@@ -38,23 +36,13 @@ export type Plan =
   | { readonly status: 'wanted'; readonly wanted: Wanted }
   /** Nothing is granted yet of what the Service asks. */
   | { readonly status: 'waiting' }
-  | { readonly status: 'impossible'; readonly capability: string; readonly problem: string }
 
 /** What should exist at the provider for this life, from its wish and from where traffic can go. */
 export const planResource = (life: Life, sources: PlanSources): Plan => {
   const { wish } = life
   const byProvider = sources.reach.addresses === 'provider'
-  const served = servedPorts(wish, byProvider ? asked(wish) : wish.frontends)
-  if (served.length === 0) return { status: 'waiting' }
-  const portless = served.find(({ nodePort }) => nodePort === null)
-  if (portless !== undefined) {
-    const { protocol, port } = portless.wanted
-    return {
-      status: 'impossible',
-      capability: 'needsNodePort',
-      problem: `port ${port}/${protocol} has no nodePort; set allocateLoadBalancerNodePorts: true`,
-    }
-  }
+  const frontends = servedFrontends(wish, byProvider ? asked(wish) : wish.frontends)
+  if (frontends.length === 0) return { status: 'waiting' }
   const { intent } = wish
   const { targets } = planTargets(
     sources,
@@ -71,7 +59,7 @@ export const planResource = (life: Life, sources: PlanSources): Plan => {
       epoch: life.epoch,
     },
     driver: wish.driver,
-    frontends: served.flatMap(({ frontend }) => (frontend === null ? [] : [frontend])),
+    frontends: [...frontends],
     targets: [...targets],
     policy: intent.externalTrafficPolicy,
     health: healthOf(intent),
@@ -85,12 +73,6 @@ export const planResource = (life: Life, sources: PlanSources): Plan => {
   return { status: 'wanted', wanted }
 }
 
-interface ServedPort {
-  readonly wanted: IntentPort
-  readonly nodePort: Port | null
-  readonly frontend: ResourceFrontend | null
-}
-
 const unspecified = { IPv4: ipAddress.parse('0.0.0.0'), IPv6: ipAddress.parse('::') } as const
 
 /** Where the provider gives the address: every port once the allocator has let it through, none before. */
@@ -99,15 +81,15 @@ const asked = ({ granted, intent }: Wish): readonly Frontend[] => {
   return granted ? intent.ports.map(({ protocol, port }) => ({ ip, protocol, port })) : []
 }
 
-/** Frontends that the wish asks for, each with the node port that answers for it. */
-const servedPorts = (wish: Wish, frontends: readonly Frontend[]): readonly ServedPort[] =>
+/** Frontends that the wish asks for, each with the node port that answers for it, if it has one. */
+const servedFrontends = (wish: Wish, frontends: readonly Frontend[]): readonly ResourceFrontend[] =>
   frontends.flatMap((held) => {
     const wanted = wish.intent.ports.find(
       (asked) => asked.port === held.port && asked.protocol === held.protocol,
     )
     if (wanted === undefined) return []
     const { nodePort } = wanted
-    return [{ wanted, nodePort, frontend: nodePort === null ? null : { ...held, nodePort } }]
+    return [nodePort === null ? held : { ...held, nodePort }]
   })
 
 const kubeProxyHealthPort = port.parse(10_256)

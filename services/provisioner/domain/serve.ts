@@ -29,8 +29,8 @@ const driverAgainMs = 10_000
 export const decideWanted = (life: Life, known: Knowledge): Step => {
   const { plan, refusal } = known
   if (plan.status === 'waiting') return whenCalled
-  if (plan.status === 'impossible' || refusal !== null) {
-    if (refusal?.capability !== 'driver') return refuse(life, known) ?? whenCalled
+  if (refusal !== null) {
+    if (refusal.capability !== 'driver') return refuse(life, known) ?? whenCalled
     const young = known.now - Date.parse(life.since) < driverComesMs
     return young ? soon(lookAgainMs) : (refuse(life, known) ?? soon(driverAgainMs))
   }
@@ -38,8 +38,8 @@ export const decideWanted = (life: Life, known: Knowledge): Step => {
 }
 
 /** The refusal of the present intent, or nothing when it is told already. */
-const refuse = (life: Life, { plan, refusal, answer }: Knowledge): Step | undefined => {
-  const said = plan.status === 'impossible' ? plan : answer?.status === 'refused' ? answer : refusal
+const refuse = (life: Life, { refusal, answer }: Knowledge): Step | undefined => {
+  const said = answer?.status === 'refused' ? answer : refusal
   if (said === null || life.refusedHash === life.wish.intentHash) return undefined
   const { capability, problem } = said
   const { driver, intentHash } = life.wish
@@ -65,7 +65,7 @@ export const changeOf = (state: Serving, known: Knowledge): Step | undefined => 
   const { plan, refusal } = known
   if (plan.status === 'waiting') return undefined
   // What serves goes on serving: a wish that cannot be met takes nothing away.
-  if (plan.status === 'impossible' || refusal !== null) return refuse(state, known)
+  if (refusal !== null) return refuse(state, known)
   const { wanted } = plan
   const generation = state.generation + 1
   if (shapeHash(wanted) !== shapeHash(state.desired)) {

@@ -2,6 +2,8 @@ import {
   frontendText,
   type DesiredResource,
   type IpAddress,
+  type Port,
+  type Protocol,
   type ResourceFrontend,
 } from '@weir/contract'
 import type { Clock, Ids } from '@weir/kernel'
@@ -96,9 +98,9 @@ export const createRoute = (
     return node === undefined ? undefined : current.targets.get(node)
   }
   /** A tenant's Node may claim an address that is served here: traffic to it would go in a ring. */
-  const isRing = ({ protocol, nodePort }: ResourceFrontend, { node }: WeightedTarget): boolean => {
+  const isRing = (protocol: Protocol, port: Port, { node }: WeightedTarget): boolean => {
     const ip = current.ordered.get(node)
-    return ip !== undefined && options.isServedHere(frontendText({ ip, protocol, port: nodePort }))
+    return ip !== undefined && options.isServedHere(frontendText({ ip, protocol, port }))
   }
 
   return {
@@ -113,10 +115,11 @@ export const createRoute = (
     admits: (client) => current.admits(client),
     choose: (frontend, client, except) => {
       const at = current.frontends.get(frontend)
-      if (at === undefined) return undefined
+      if (at?.nodePort === undefined) return undefined
+      const { protocol, nodePort } = at
       const kept = remembered(client)
       let target = kept && !except.has(kept.node) ? kept : rotationOf(frontend).next(except)
-      for (let rings = except; target && isRing(at, target);) {
+      for (let rings = except; target && isRing(protocol, nodePort, target);) {
         rings = new Set([...rings, target.node])
         target = rotationOf(frontend).next(rings)
       }
@@ -124,7 +127,7 @@ export const createRoute = (
       if (current.desired.affinity.kind === 'ClientIP') {
         affinity.remember(client, target.node, clock.now())
       }
-      return { node: target.node, ip: target.ip, nodePort: at.nodePort }
+      return { node: target.node, ip: target.ip, nodePort }
     },
     uses: (node) => current.targets.has(node),
     orders: (frontend, node) => current.frontends.has(frontend) && current.ordered.has(node),

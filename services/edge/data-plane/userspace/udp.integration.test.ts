@@ -163,3 +163,16 @@ test('SCTP is refused in words, the other frontends are served', async () => {
   expect(JSON.stringify(outcome)).toContain('not SCTP')
   expect(await askUdp(at, 'still')).toContain('still')
 })
+
+test('a frontend without a node port is refused in words, the other frontends are served', async () => {
+  const { desired, targets, at } = dns([await node('n1')])
+  const [udp] = desired.frontends
+  const mixed = desiredOf({
+    frontends: [udp!, { ip: udp!.ip, protocol: 'TCP', port: udp!.port }],
+    targets: desired.targets,
+  })
+  const outcome = await plane().serve(mixed, targets)
+  expect(outcome).toMatchObject({ status: 'refused' })
+  expect(JSON.stringify(outcome)).toContain('it has none; allocate them')
+  expect(await askUdp(at, 'still')).toContain('still')
+})

@@ -109,9 +109,8 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
   /** Opens one frontend; a string says why not. */
   const openOne = async (served: Served, at: ResourceFrontend): Promise<string | undefined> => {
     const key = frontendText(at)
-    if (at.protocol === 'SCTP') {
-      return `${key} can't be opened: the userspace data plane carries TCP and UDP, not SCTP`
-    }
+    const cannot = whyNever(at)
+    if (cannot !== undefined) return `${key} can't be opened: ${cannot}`
     const holder = holders.get(key)
     try {
       served.open.set(key, await open(served, at))
@@ -123,7 +122,7 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
   }
   const openMissing = async (served: Served): Promise<ServeOutcome> => {
     const missing = served.desired.frontends.filter(
-      (at) => (served.answers || at.protocol === 'SCTP') && !served.open.has(frontendText(at)),
+      (at) => (served.answers || whyNever(at) !== undefined) && !served.open.has(frontendText(at)),
     )
     const outcomes = await Promise.all(missing.map((at) => openOne(served, at)))
     const problems = outcomes.filter((problem) => problem !== undefined)
@@ -187,4 +186,11 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
       await Promise.all([...services.keys()].map((key) => queue.run(key, () => remove(key))))
     },
   }
+}
+
+/** What no proxy can make good, whatever the nodes do; the provisioner refuses it before. */
+const whyNever = ({ protocol, nodePort }: ResourceFrontend): string | undefined => {
+  if (protocol === 'SCTP') return 'the userspace data plane carries TCP and UDP, not SCTP'
+  if (nodePort !== undefined) return undefined
+  return 'the userspace data plane sends to node ports, and it has none; allocate them'
 }
