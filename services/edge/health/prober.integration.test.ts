@@ -132,3 +132,58 @@ test('a port that closed is found out at once, and found again', async () => {
   opened.push(await listenHealth(probes[0]?.ip ?? '', 20_000))
   await all(prober, probes, 'healthy')
 })
+
+const one = async () => {
+  const { ports, probes } = await nodeWith(1)
+  const [port, probe] = [ports[0], probes[0]]
+  if (port === undefined || probe === undefined) throw new Error('a node has a port')
+  return { port, probe, prober: proberOf(probes) }
+}
+
+test('five questions go over one connection, and a question after a 503 over its own', async () => {
+  const { port } = await one()
+  await eventually(() => port.asked > 50)
+  expect(Math.abs(port.connections - port.asked / 5)).toBeLessThanOrEqual(1)
+  port.status = 503
+  const [asked, connections] = [port.asked, port.connections]
+  await eventually(() => port.asked > asked + 20)
+  expect(Math.abs(port.connections - connections - (port.asked - asked))).toBeLessThanOrEqual(1)
+})
+
+test('a port that stops listening is found out, though its old connections answer on', async () => {
+  const { port, probe, prober } = await one()
+  await all(prober, [probe], 'healthy')
+  port.stopListening()
+  await all(prober, [probe], 'unhealthy')
+  expect(prober.healthOf(probe).problem).toContain('ECONNREFUSED')
+  opened.splice(0)
+})
+
+/** The most silences in a row that were seen until so many questions came. */
+const silencesDuring = async (
+  { port, probe, prober }: Awaited<ReturnType<typeof one>>,
+  questions: number,
+): Promise<number> => {
+  let most = 0
+  const until = port.asked + questions
+  await eventually(() => {
+    most = Math.max(most, prober.healthOf(probe).silences)
+    return port.asked > until
+  })
+  expect(prober.healthOf(probe).state).toBe('healthy')
+  return most
+}
+
+test('a kept connection that the node cut costs no answer', async () => {
+  const node = await one()
+  await all(node.prober, [node.probe], 'healthy')
+  node.port.cutAfter = 2
+  expect(await silencesDuring(node, 30)).toBe(0)
+})
+
+test('a kept connection that leads nowhere costs one answer, and the node stays', async () => {
+  const node = await one()
+  await all(node.prober, [node.probe], 'healthy')
+  node.port.muteAfter = 2
+  expect(await silencesDuring(node, 15)).toBe(1)
+})

@@ -51,12 +51,13 @@ export const createProber = (options: ProberOptions): Prober => {
     // What began together is spread over the interval at once, and jitter keeps it, and other edges, apart.
     for (let shortest = 0, widest = 1; !signal.aborted; shortest = 0.8, widest = 0.4) {
       const answer = await turns.ask(key, probe)
-      if (signal.aborted) return
+      if (signal.aborted) break
       const before = entry.health
       entry.health = afterProbe(before, answer, { rules, now: clock.now() })
       if (!looksSame(before, entry.health)) onChange(entry.watchers)
       await clock.sleep(intervalMs * (shortest + widest * ids.random()), signal)
     }
+    turns.forget(key)
   }
   const leave = (watcher: ResourceKey, key: string): void => {
     const entry = watched.get(key)

@@ -1,6 +1,6 @@
 import { createKeyedQueue, type Clock } from '@weir/kernel'
 import type { ProbeAnswer } from '../domain/health.ts'
-import { askNode, type Probe } from './ask-node.ts'
+import { createNodeAsker, type Probe } from './ask-node.ts'
 
 /**
  * Asks each node one thing at a time. A node may have as many health ports as a cluster has Services: all
@@ -11,6 +11,8 @@ import { askNode, type Probe } from './ask-node.ts'
 export interface Turns {
   /** Never rejects. `key` names the probe; each has one question under way at most. */
   ask(key: string, probe: Probe): Promise<ProbeAnswer>
+  /** Nobody asks this any more. */
+  forget(key: string): void
 }
 
 /** Most probes under way at once, so most sockets. */
@@ -34,6 +36,7 @@ export const createTurns = (options: {
 }): Turns => {
   const { clock, timeoutMs } = options
   const queue = createKeyedQueue(concurrency)
+  const asker = createNodeAsker(timeoutMs)
   const unanswered = new Map<string, Unanswered>()
 
   const note = (key: string, { ip }: Probe, answer: ProbeAnswer): void => {
@@ -47,11 +50,12 @@ export const createTurns = (options: {
   const answerOf = async (key: string, probe: Probe, since: number): Promise<ProbeAnswer> => {
     const known = unanswered.get(probe.ip)
     if (known !== undefined && known.keys.size > 1 && known.at >= since) return known.answer
-    const answer = await askNode(probe, timeoutMs)
+    const answer = await asker.ask(key, probe)
     note(key, probe, answer)
     return answer
   }
   return {
+    forget: (key) => asker.forget(key),
     ask: (key, probe) => {
       const since = clock.now()
       return queue.run(probe.ip, () => answerOf(key, probe, since))

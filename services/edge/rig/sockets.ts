@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer as createHttpServer, type ServerResponse } from 'node:http'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer, Server as NetServer, type Socket } from 'node:net'
 
 /** Something that was opened for a test. */
 export interface Opened {
@@ -60,13 +60,19 @@ export interface HealthPort extends Opened {
   weight: number | undefined
   /** Answers nothing while true, as a node that lost power. */
   mute: boolean
-  /** Questions that came. */
+  /** Questions that came, and the connections that they came on. */
   asked: number
+  connections: number
+  /** After so many answers a connection is mute, or cut at the next question. */
+  muteAfter: number
+  cutAfter: number
   /** How long an answer takes, in milliseconds. */
   delayMs: number
   /** Whether a question is being answered. */
   answering: boolean
   onAsked: () => void
+  /** Takes no new connection; those that there are go on. */
+  stopListening(): void
 }
 
 export const listenHealth = async (host: string, port: number): Promise<HealthPort> => {
@@ -75,6 +81,10 @@ export const listenHealth = async (host: string, port: number): Promise<HealthPo
     weight: undefined,
     mute: false,
     asked: 0,
+    connections: 0,
+    muteAfter: Infinity,
+    cutAfter: Infinity,
+    stopListening: () => void NetServer.prototype.close.call(server),
     delayMs: 0,
     answering: false,
     onAsked: () => undefined,
@@ -91,14 +101,19 @@ export const listenHealth = async (host: string, port: number): Promise<HealthPo
     health.answering = false
     response.writeHead(health.status, headers).end()
   }
-  const server = createHttpServer((_request, response) => {
+  const answers = new WeakMap<Socket, number>()
+  const server = createHttpServer(({ socket }, response) => {
+    const before = answers.get(socket) ?? 0
+    answers.set(socket, before + 1)
     health.asked += 1
-    if (health.mute) return
+    if (before >= health.cutAfter) return void socket.resetAndDestroy()
+    if (health.mute || before >= health.muteAfter) return
     health.answering = true
     health.onAsked()
     if (health.delayMs === 0) answer(response)
     else setTimeout(answer, health.delayMs, response)
   })
+  server.on('connection', () => (health.connections += 1))
   server.listen({ host, port })
   await once(server, 'listening')
   return health
