@@ -4,6 +4,10 @@
 export type Bench = (args: readonly string[]) => Promise<void>
 
 const benches: Readonly<Record<string, { readonly what: string; load(): Promise<Bench> }>> = {
+  dataplane: {
+    what: 'the kernel edge against a direct connection, Envoy, HAProxy and the userspace edge',
+    load: async () => (await import('./dataplane.ts')).benchDataplane,
+  },
   edge: {
     what: 'the userspace edge against a direct connection to the same node port',
     load: async () => (await import('./edge.ts')).benchEdge,
