@@ -94,7 +94,7 @@ const addReading = (program: Command): void => {
     .action(async (service: string, flags: Common & { follow?: boolean }) =>
       (await import('./events.ts')).serviceEvents(await client(flags), service, flags),
     )
-  ask(events.command('all').description('all events of the tenant'))
+  ask(events.command('all', { isDefault: true }).description('all events of the tenant'))
     .option('-f, --follow', 'go on as events happen')
     .action(async (flags: Common & { follow?: boolean }) =>
       (await import('./events.ts')).allEvents(await client(flags), flags),

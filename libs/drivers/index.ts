@@ -1,5 +1,6 @@
 export * from './budget.ts'
 export * from './capability.ts'
+export type { HeldAbsence } from './audit/absences.ts'
 export * from './audit/audit.ts'
 export * from './audit/cleanup-rules.ts'
 export * from './audit/judge.ts'

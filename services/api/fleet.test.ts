@@ -3,7 +3,7 @@ import { createMemoryDriver, remove, serve } from '@weir/drivers'
 import { systemClock, systemIds } from '@weir/kernel'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Explanation } from './cleanup-explain.ts'
-import { createFleetReader, type Finding } from './fleet.ts'
+import { createFleetReader, type CleanupReport, type Finding } from './fleet.ts'
 import { openApi, requested, said, type Api } from './rig/api.ts'
 import type { FleetReader } from './routes/fleet.ts'
 
@@ -72,6 +72,23 @@ const findings = async (): Promise<readonly Finding[]> => {
 }
 
 describe('the report', () => {
+  test('tells of a cluster that lost so much that nothing of it is released, until that is over', async () => {
+    const id = desired.marks.cluster
+    const held = async () =>
+      ((await reader.report()) as CleanupReport).held.filter(
+        ({ name }) => name === 'services-missing',
+      )
+    const missing = said('ServicesMissing', { id, missing: 6, of: 10 })
+    for (const end of ['ServicesReturned', 'AbsenceApproved'] as const) {
+      await api.tell(id, missing)
+      expect((await held()).map(({ why }) => why)).toEqual([
+        expect.stringMatching(/^tenant acme: 6 of 10 .* weir cluster approve-absence 5a8f7a52/),
+      ])
+      await api.tell(id, said(end, { id }))
+      expect(await held()).toEqual([])
+    }
+  })
+
   test('has nothing to say of what must exist', async () => {
     await api.tell(service, requested(service, 'web'), intended)
     await serve(driver, desired)

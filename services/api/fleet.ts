@@ -18,6 +18,7 @@ import {
   type AuditReport,
   type CleanupRules,
   type Driver,
+  type HeldAbsence,
   type Suspect,
 } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
@@ -96,7 +97,12 @@ export const createFleetReader = (ports: FleetPorts): FleetReader => {
     return {
       examined: reports.reduce((sum, { listed }) => sum + listed, 0),
       mode: rules.mode,
-      held: [...heldBy(rules), ...unopenedOf(ports), ...reports.flatMap(hindrancesOf)],
+      held: [
+        ...heldBy(rules),
+        ...unopenedOf(ports),
+        ...follower.absences().map(heldAbsence),
+        ...reports.flatMap(hindrancesOf),
+      ],
       drivers: reports.map(({ driver, listed, expected, counts }) => ({
         driver,
         listed,
@@ -173,6 +179,14 @@ const heldBy = ({ mode, why, paused }: CleanupRules): readonly HeldBack[] => [
 
 const unopenedOf = ({ unopened }: FleetPorts): readonly HeldBack[] =>
   (unopened?.() ?? []).map(({ driver, problem }) => ({ driver, name: 'not-opened', why: problem }))
+
+const heldAbsence = ({ tenant, cluster, missing, of }: HeldAbsence): HeldBack => ({
+  driver: null,
+  name: 'services-missing',
+  why:
+    `tenant ${tenant}: ${missing} of ${of} Services of cluster ${cluster} are missing at once and are not released; ` +
+    `if they are gone: weir cluster approve-absence ${cluster} --tenant ${tenant}`,
+})
 
 const hindrancesOf = ({ driver, hindrances }: AuditReport): readonly HeldBack[] =>
   hindrances.map((each) => ({ driver, ...each }))

@@ -1,4 +1,5 @@
 import type { RecordedEvent, TenantId } from '@weir/contract'
+import { createHeldAbsences, type HeldAbsence } from './absences.ts'
 import { createPlaces, type Places } from './places.ts'
 import { createSuspects, type Suspects } from './suspects.ts'
 
@@ -35,6 +36,8 @@ export interface LogFollower {
   catchUp(): Promise<string | undefined>
   readonly places: Places
   readonly suspects: Suspects
+  /** Clusters of which so much is missing that nothing is released there. */
+  absences(): readonly HeldAbsence[]
   /** The installation that the newest intent was made for; undefined while there is none. */
   installation(): string | undefined
 }
@@ -47,6 +50,7 @@ export const createLogFollower = (
 ): LogFollower => {
   const places = createPlaces()
   const suspects = createSuspects()
+  const absences = createHeldAbsences()
   const ends = createEnds(onEnded)
   const cursors = new Map<TenantId, number>()
   let newest = { at: 0, installation: undefined as string | undefined }
@@ -55,6 +59,7 @@ export const createLogFollower = (
   const take = (event: RecordedEvent): void => {
     places.take(event)
     suspects.take(event)
+    absences.take(event)
     ends.take(event)
     if (event.type !== 'ResourceIntended') return
     const at = Date.parse(event.recordedtime)
@@ -95,6 +100,7 @@ export const createLogFollower = (
     },
     places,
     suspects,
+    absences: absences.open,
     installation: () => newest.installation,
   }
 }

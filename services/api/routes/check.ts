@@ -124,13 +124,35 @@ const checkConsumers: Check = async ({ store }) => {
   return outcomes
 }
 
-const cleanup = z.object({ mode: z.enum(['observe', 'apply']), findings: z.array(z.unknown()) })
+const cleanup = z.object({
+  mode: z.enum(['observe', 'apply']),
+  findings: z.array(z.looseObject({ kind: z.string() })),
+  held: z
+    .array(z.object({ driver: z.string().nullable(), name: z.string(), why: z.string() }))
+    .default([]),
+})
+type Cleanup = z.infer<typeof cleanup>
+
+/** An account may be full of what others made: that is no fault of the platform. */
+const notOurs: readonly string[] = ['foreign', 'unmarked']
 
 const checkGarbage: Check = async ({ fleet }) => {
-  const { mode, findings } = cleanup.parse(await fleet.report())
+  const report = cleanup.parse(await fleet.report())
+  return [garbageOf(report), ...report.held.flatMap(heldBack)]
+}
+
+const garbageOf = ({ mode, findings }: Cleanup): Outcome => {
+  const ours = findings.filter(({ kind }) => !notOurs.includes(kind))
   const kept = mode === 'observe' ? '; cleanup only observes' : ''
-  if (findings.length === 0) return [fine('gc', `nothing exists without a reason${kept}`)]
-  const detail = `${findings.length} resources without a reason${kept}`
+  if (ours.length === 0) return fine('gc', `nothing exists without a reason${kept}`)
+  const detail = `${ours.length} resources without a reason${kept}`
   const hint = mode === 'observe' ? 'weir gc report, then weir gc approve' : 'weir gc report'
-  return [{ part: 'gc', level: 'warning', detail, hint }]
+  return { part: 'gc', level: 'warning', detail, hint }
+}
+
+/** What keeps resources that may have no reason any more; that cleanup only observes is told above. */
+const heldBack = ({ driver, name, why }: Cleanup['held'][number]): Outcome[] => {
+  if (name === 'observing') return []
+  const detail = `${driver === null ? '' : `driver ${driver}: `}${name}: ${why}`
+  return [{ part: 'gc', level: 'warning', detail, hint: 'weir gc report' }]
 }

@@ -231,8 +231,8 @@ describe('the check', () => {
   })
 
   test('says that cleanup only observes, and what to do about what it finds', async () => {
-    const finding = { ref: 'edge-1/weir-1' }
-    const report = async () => ({ mode: 'observe', findings: [finding], examined: 1 })
+    const findings = ['orphan', 'unmarked', 'foreign'].map((kind) => ({ kind, ref: 'weir-1' }))
+    const report = async () => ({ mode: 'observe', findings, examined: 3 })
     api.fleet.current = { ...api.fleet.current, report }
     const { items } = (await ask('GET', '/v1/check')).json<{ items: { part: string }[] }>()
     expect(items.find(({ part }) => part === 'gc')).toEqual({
@@ -241,5 +241,21 @@ describe('the check', () => {
       detail: '1 resources without a reason; cleanup only observes',
       hint: 'weir gc report, then weir gc approve',
     })
+  })
+
+  test('names what keeps resources that may have no reason any more', async () => {
+    const held = [
+      { driver: null, name: 'observing', why: 'nobody has approved cleanup yet' },
+      { driver: 'aws', name: 'inventory-incomplete', why: 'cannot list aws' },
+      { driver: null, name: 'services-missing', why: 'tenant acme: 6 of 10 Services' },
+    ]
+    const report = async () => ({ mode: 'observe', findings: [], examined: 0, held })
+    api.fleet.current = { ...api.fleet.current, report }
+    const { items } = (await ask('GET', '/v1/check')).json<{ items: { detail: string }[] }>()
+    expect(items.map(({ detail }) => detail).slice(-3)).toEqual([
+      'nothing exists without a reason; cleanup only observes',
+      'driver aws: inventory-incomplete: cannot list aws',
+      'services-missing: tenant acme: 6 of 10 Services',
+    ])
   })
 })
