@@ -11,6 +11,21 @@ const whole = (fallback: number, most: number) =>
     .max(most)
     .default(fallback)
 
+const community = (text: string): number | undefined => {
+  const [high, low] = /^(\d{1,5}):(\d{1,5})$/.exec(text)?.slice(1).map(Number) ?? []
+  if (high === undefined || low === undefined || high > 65_535 || low > 65_535) return undefined
+  return high * 65_536 + low
+}
+
+/** `64512:100 64512:200` as numbers, ascending, so that every edge tells them alike. */
+const communities = z.string().transform((text, context): readonly number[] => {
+  const numbers = text.split(/[\s,]+/).flatMap((word) => (word === '' ? [] : [community(word)]))
+  const known = numbers.filter((number) => number !== undefined)
+  if (known.length === numbers.length) return [...new Set(known)].toSorted((a, b) => a - b)
+  context.addIssue('expected communities such as 64512:100 64512:200')
+  return z.NEVER
+})
+
 /** The environment of an edge agent. */
 export const config = z.object({
   NATS_URL: settings.NATS_URL,
@@ -25,6 +40,19 @@ export const config = z.object({
   WEIR_EDGE_ID: z.string({ error: 'expected a name such as edge-1' }).pipe(edgeId),
   /** The folder of the last good state; it must outlive the process. */
   WEIR_EDGE_STATE_DIR: z.string({ error: 'expected a folder this user may write' }).min(1),
+  /** How routers hear which addresses this edge serves. */
+  WEIR_EDGE_ANNOUNCE: z.enum(['none', 'bgp'], { error: 'expected none or bgp' }).default('none'),
+  /** Of `bgp`: where gobgpd's API answers. */
+  WEIR_EDGE_BGP_API: z.string().default('127.0.0.1:50051'),
+  /** Where routers send packets, if not to the address that gobgpd has its session with. */
+  WEIR_EDGE_BGP_NEXT_HOP: z
+    .ipv4({ error: 'expected an IPv4 address of this machine' })
+    .default('0.0.0.0'),
+  WEIR_EDGE_BGP_NEXT_HOP_V6: z
+    .ipv6({ error: 'expected an IPv6 address of this machine' })
+    .default('::'),
+  /** The same on every edge of the fleet, or routers do not share flows among them. */
+  WEIR_EDGE_BGP_COMMUNITIES: communities.default([]),
   /** How long a flow may go on after its node left the order. */
   WEIR_EDGE_DRAIN_SECONDS: whole(defaultLimits.drainMs / 1_000, 86_400),
   WEIR_EDGE_UDP_IDLE_SECONDS: whole(defaultLimits.udpIdleMs / 1_000, 86_400),

@@ -9,6 +9,7 @@ import {
 } from '@weir/contract'
 import { createKeyedQueue, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import type { Bus, IncomingMessage } from '@weir/bus'
+import type { Herald } from './announce/herald.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { compareVersions, decide, generationOf, marksOf } from './domain/decide.ts'
 import type { NodeHealth } from './domain/health.ts'
@@ -38,6 +39,8 @@ export interface EdgeAgentOptions {
   readonly fleet: FleetName
   readonly edge: EdgeId
   readonly plane: DataPlane
+  /** Who tells that addresses are served here; nobody where it is left out. */
+  readonly herald?: Herald
   readonly journal: OrderJournal
   readonly clock: Clock
   readonly ids: Ids
@@ -83,15 +86,10 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     ...(options.probeTimeoutMs === undefined ? {} : { timeoutMs: options.probeTimeoutMs }),
   })
   const resources = createResources({
-    plane,
+    ...options,
     prober,
     waitingRoom: createWaitingRoom({ clock, ids, signal }),
     portsMs: options.portsMs ?? portsDefaultMs,
-    journal,
-    clock,
-    ids,
-    log,
-    signal,
     onChange: (key) => reporter?.changed([key]),
   })
   const { holdings } = resources
@@ -261,6 +259,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     held: () => [...holdings.values()].filter(({ order }) => order.order === 'serve').length,
     stop: async () => {
       prober.close()
+      await resources.close()
       await plane.close()
       await journal.close()
     },

@@ -7,6 +7,7 @@ import {
   type Target,
   type TargetHealth,
 } from '@weir/contract'
+import type { Claim } from './announce/announcer.ts'
 import type { ServeOutcome } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import type { NodeHealth } from './domain/health.ts'
@@ -37,6 +38,10 @@ export interface Holding {
   attempts: number
   /** Whether its node ports answer, or were waited for long enough. */
   reached: boolean
+  /** What is in force of it, as far as its addresses are announced by that. */
+  claim: Claim
+  /** Whether its addresses were announced, where that was due. */
+  told: boolean
 }
 
 export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Holding => ({
@@ -48,7 +53,28 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
   targets: [],
   attempts: 0,
   reached: false,
+  claim: { open: new Set(), usable: false },
+  told: false,
 })
+
+const addressesOf = (order: EdgeOrder): ReadonlySet<string> =>
+  new Set(order.order === 'serve' ? order.desired.frontends.map(({ ip }) => ip) : [])
+
+/** What goes on under a new order until it is in force: addresses that left it are not served any more. */
+export const continued = (holding: Holding, before: Holding): void => {
+  const addresses = addressesOf(holding.order)
+  const earlier = addressesOf(before.order)
+  const open = new Set([...before.claim.open].filter((ip) => addresses.has(ip)))
+  holding.claim = { open, usable: before.claim.usable && open.size > 0 }
+  holding.told = before.told && [...addresses].every((ip) => earlier.has(ip))
+}
+
+/** What an answer of the data plane means for the addresses. */
+export const claimAfter = ({ order, claim, targets }: Holding, outcome: ServeOutcome): Claim => {
+  if (outcome.status === 'serving') return { open: addressesOf(order), usable: targets.length > 0 }
+  if (outcome.served === undefined) return claim
+  return { open: new Set(outcome.served.addresses), usable: outcome.served.nodes > 0 }
+}
 
 /** Whether two orders of one version say the same. */
 export const sameContent = (a: EdgeOrder, b: EdgeOrder): boolean =>
@@ -77,7 +103,7 @@ export interface ReportContext {
 /**
  * The report of one resource; undefined while there is nothing to say. `serving` and `absent` promise
  * that a restart of this edge ends in the same state, so an order that is not on disk is `refused`.
- * `serving` is not said before the node ports had their time to open.
+ * `serving` is not said before the node ports had their time to open, and the addresses were announced.
  */
 export const reportOf = (holding: Holding, context: ReportContext): EdgeReport | undefined => {
   const { order, outcome, disk } = holding
@@ -85,7 +111,7 @@ export const reportOf = (holding: Holding, context: ReportContext): EdgeReport |
   const refusal = outcome.status === 'refused' ? outcome.problem : null
   const problem = disk.status === 'failed' ? disk.problem : refusal
   const state = problem === null ? outcome.status : 'refused'
-  if (state === 'serving' && !holding.reached) return undefined
+  if (state === 'serving' && !(holding.reached && holding.told)) return undefined
   const { fleet, edge, healthOf } = context
   const targets = order.order === 'serve' ? order.desired.targets : []
   return {

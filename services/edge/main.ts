@@ -1,5 +1,8 @@
 import { connectBus, type Bus } from '@weir/bus'
 import { run, type ServiceContext } from '@weir/runtime'
+import { createBgpHerald } from './announce/bgp-herald.ts'
+import { connectGobgp } from './announce/gobgp.ts'
+import { noHerald, type Herald } from './announce/herald.ts'
 import { config, type EdgeConfig } from './config.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { createKernelPlane } from './data-plane/kernel/kernel-plane.ts'
@@ -29,6 +32,19 @@ const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane
   })
 }
 
+const openHerald = (context: ServiceContext<EdgeConfig>): Herald => {
+  const { config: settings, clock, ids, log } = context
+  if (settings.WEIR_EDGE_ANNOUNCE === 'none') return noHerald
+  return createBgpHerald({
+    gobgp: connectGobgp({ address: settings.WEIR_EDGE_BGP_API, now: () => clock.now() }),
+    nextHops: { IPv4: settings.WEIR_EDGE_BGP_NEXT_HOP, IPv6: settings.WEIR_EDGE_BGP_NEXT_HOP_V6 },
+    communities: settings.WEIR_EDGE_BGP_COMMUNITIES,
+    clock,
+    ids,
+    log,
+  })
+}
+
 await run({
   service: 'edge',
   version: '0.1.0',
@@ -36,10 +52,12 @@ await run({
   start: async (context: ServiceContext<EdgeConfig>) => {
     const { config: settings, log, clock, ids, signal, health, metrics, trace } = context
     const plane = await openPlane(context)
+    const herald = openHerald(context)
     const agent = createEdgeAgent({
       fleet: settings.WEIR_FLEET,
       edge: settings.WEIR_EDGE_ID,
       plane,
+      herald,
       journal: await openOrderJournal(settings.WEIR_EDGE_STATE_DIR, log),
       clock,
       ids,
@@ -50,6 +68,9 @@ await run({
     })
     await agent.start()
     const measured = measurePlane(plane, metrics, clock)
+
+    health.add('announce', () => herald.problem())
+    health.add('data-plane', () => plane.doubt())
 
     // The bus is not waited for: an edge forwards when everything else is dead.
     let bus: Bus | undefined

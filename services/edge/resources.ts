@@ -1,12 +1,22 @@
 import type { EdgeOrder, ResourceKey } from '@weir/contract'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
+import { createAnnouncer } from './announce/announcer.ts'
+import { noHerald, type Herald } from './announce/herald.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import { newPorts } from './domain/new-ports.ts'
 import { usableTargets } from './domain/usable-targets.ts'
 import type { Prober } from './health/prober.ts'
 import type { WaitingRoom } from './health/waiting-room.ts'
-import { createHolding, probeOf, probesOf, type Disk, type Holding } from './holding.ts'
+import {
+  claimAfter,
+  continued,
+  createHolding,
+  probeOf,
+  probesOf,
+  type Disk,
+  type Holding,
+} from './holding.ts'
 import type { OrderJournal } from './state/order-journal.ts'
 
 /** Every resource this edge holds an order for, kept on disk and made so in the data plane. */
@@ -14,7 +24,7 @@ export interface Resources {
   readonly holdings: ReadonlyMap<ResourceKey, Holding>
   /** Rises with every change of what is held. */
   changes(): number
-  /** Serves what the journal holds; for the start, before the bus. */
+  /** Serves what the journal holds, and has it announced; for the start, before the bus. */
   restore(): Promise<void>
   /** Puts orders into force. Resolves when they are applied or refused, and on disk or known not to be. */
   obey(orders: readonly EdgeOrder[]): Promise<void>
@@ -25,10 +35,14 @@ export interface Resources {
   forgetRemoved(before: number): Promise<void>
   /** The health of nodes changed: new flows go by it from now on. */
   reweigh(keys: Iterable<ResourceKey>): void
+  /** Ends the announcing: withdraws what is not served without this process. */
+  close(): Promise<void>
 }
 
 export interface ResourcesOptions {
   readonly plane: DataPlane
+  /** Who tells that addresses are served here; nobody where it is left out. */
+  readonly herald?: Herald
   readonly prober: Prober
   readonly waitingRoom: WaitingRoom
   /** The longest wait for new node ports, over all orders that come meanwhile. */
@@ -45,10 +59,32 @@ export interface ResourcesOptions {
 const retryRule = { minMs: 100, maxMs: 10_000 }
 
 export const createResources = (options: ResourcesOptions): Resources => {
-  const { plane, prober, waitingRoom, journal, clock, ids, log, signal, onChange } = options
+  const {
+    plane,
+    herald = noHerald,
+    prober,
+    waitingRoom,
+    journal,
+    clock,
+    ids,
+    log,
+    signal,
+    onChange,
+  } = options
   const holdings = new Map<ResourceKey, Holding>()
   let saving = false
   let changes = 0
+
+  const announcer = createAnnouncer({
+    herald,
+    doubt: () => plane.doubt(),
+    clock,
+    log,
+    signal,
+    onTold: (keys) => {
+      for (const key of keys) if (noteTold(key)) onChange(key)
+    },
+  })
 
   const weigh = (holding: Holding): void => {
     const { order } = holding
@@ -60,6 +96,8 @@ export const createResources = (options: ResourcesOptions): Resources => {
   /** Makes the data plane match one holding; true when what came of it is new. */
   const apply = async (key: ResourceKey, holding: Holding): Promise<boolean> => {
     const { order } = holding
+    // What is not served any more is withdrawn while it still is.
+    if (isCurrent(key, holding)) await announcer.claim(key, holding.claim)
     if (order.order === 'remove') {
       await plane.remove(key)
       const before = holding.outcome
@@ -70,6 +108,8 @@ export const createResources = (options: ResourcesOptions): Resources => {
     // Read only now: another call for the same holding may have answered meanwhile.
     const before = holding.outcome
     holding.outcome = outcome
+    holding.claim = claimAfter(holding, outcome)
+    if (isCurrent(key, holding)) void announcer.claim(key, holding.claim)
     if (outcome.status === 'serving') holding.attempts = 0
     else if (before?.status !== 'refused') {
       const { generation } = order.desired
@@ -89,8 +129,15 @@ export const createResources = (options: ResourcesOptions): Resources => {
       if (isCurrent(key, holding)) await applyAgain(key, holding)
     }
   }
+  const noteTold = (key: ResourceKey): boolean => {
+    const holding = holdings.get(key)
+    if (holding?.outcome?.status !== 'serving' || holding.told) return false
+    holding.told = announcer.isTold(key)
+    return holding.told
+  }
   const applyAgain = async (key: ResourceKey, holding: Holding): Promise<void> => {
     if (!(await apply(key, holding))) return
+    noteTold(key)
     log.info({ key, state: holding.outcome?.status }, 'the state of a resource changed')
     onChange(key)
   }
@@ -103,6 +150,8 @@ export const createResources = (options: ResourcesOptions): Resources => {
   const hold = (order: EdgeOrder, disk: Disk): readonly [ResourceKey, Holding] => {
     const { key } = marksOf(order)
     const holding = createHolding(order, disk, clock.now())
+    const before = holdings.get(key)
+    if (before) continued(holding, before)
     holdings.set(key, holding)
     changes += 1
     prober.watch(key, probesOf(order))
@@ -168,8 +217,12 @@ export const createResources = (options: ResourcesOptions): Resources => {
     restore: async () => {
       const held = [...journal.orders.values()].map((order) => hold(order, { status: 'saved' }))
       // It was said before the restart, when it was true.
-      for (const [, holding] of held) holding.reached = true
+      for (const [, holding] of held) {
+        holding.reached = true
+        holding.told = true
+      }
       await Promise.all(held.map(([key, holding]) => apply(key, holding)))
+      announcer.begin()
     },
     obey: async (orders) => {
       const began = clock.now()
@@ -182,6 +235,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
       })
       await Promise.all([save(orders), ...held.map(([key, holding]) => apply(key, holding))])
       for (const [key, { order, outcome }] of held) {
+        noteTold(key)
         const generation = generationOf(order)
         const ms = clock.now() - began
         log.info({ key, generation, state: outcome?.status, ms }, 'obeyed an order')
@@ -208,6 +262,11 @@ export const createResources = (options: ResourcesOptions): Resources => {
         weigh(holding)
         if (JSON.stringify(holding.targets) !== before) void applyAgain(key, holding)
       }
+    },
+    close: async () => {
+      // The kernel goes on forwarding, and the agent that comes next goes on with what is announced.
+      if (plane.kind !== 'kernel') await announcer.withdrawAll()
+      await herald.close()
     },
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runProgram } from '../data-plane/kernel/run-program.ts'
 import { bgpProblem, startBgp, type LabBgp, type LabEdge } from '../rig/bgp.ts'
 import { addressOf, createLab, labProblem, vips, type Lab } from '../rig/lab.ts'
-import { connectGobgp, type Gobgp, type HostRoute } from './gobgp.ts'
+import { connectGobgp, GobgpGone, type Gobgp, type HostRoute } from './gobgp.ts'
 
 const problem = (await labProblem()) ?? (await bgpProblem())
 const communities = [4_294_901_761]
@@ -71,11 +71,11 @@ describe.skipIf(problem !== undefined)(
       const api = connect('e1')
       await api.change(routesOf('e1'), [])
       await routed(vips.IPv4, ['e1'])
-      const gone = api.gone()
+      const watching = api.watch(() => undefined).catch((error: unknown) => error)
       await bgp.kill('e1')
-      expect(await gone).toContain('UNAVAILABLE')
+      expect(await watching).toBeInstanceOf(GobgpGone)
       await routed(vips.IPv4, [])
-      await expect(api.list()).rejects.toThrow('cannot read by ListPath at gobgpd')
+      await expect(api.list()).rejects.toThrow(GobgpGone)
       await bgp.start('e1')
       await eventually(async () => {
         expect(await api.list()).toEqual([])

@@ -1,4 +1,4 @@
-import { Client, credentials, type ServiceError } from '@grpc/grpc-js'
+import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js'
 import { OperatingError } from '@weir/kernel'
 import type { z } from 'zod'
 import { families, listedPaths, listedPeer, methods, ownRoutes, pathOf } from './gobgp-messages.ts'
@@ -19,10 +19,13 @@ export interface Gobgp {
   change(announce: readonly HostRoute[], withdraw: readonly HostRoute[]): Promise<void>
   /** How many routers have a session, of how many that are configured. */
   sessions(): Promise<{ readonly established: number; readonly configured: number }>
-  /** Resolves when the daemon does not answer any more, with what was said. */
-  gone(): Promise<string>
+  /** Calls back when a session begins or ends, until the daemon is gone. @throws GobgpGone */
+  watch(onSession: () => void): Promise<never>
   close(): void
 }
+
+/** There is no gobgpd at the address, so that nothing is announced by it. */
+export class GobgpGone extends OperatingError {}
 
 export interface GobgpOptions {
   /** Such as `127.0.0.1:50051` or `unix:///run/gobgpd.sock`. */
@@ -42,8 +45,11 @@ export const connectGobgp = ({ address, now }: GobgpOptions): Gobgp => {
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 1_000,
   })
-  const failed = (what: string, cause: unknown): OperatingError =>
-    new OperatingError(`cannot ${what} at gobgpd, ${address}`, { cause })
+  const failed = (what: string, cause: unknown): OperatingError => {
+    const attempted = `cannot ${what} at gobgpd, ${address}`
+    if (isUnavailable(cause)) return new GobgpGone(attempted, { cause })
+    return new OperatingError(attempted, { cause })
+  }
   const within = () => ({ deadline: now() + deadlineMs })
 
   const readAll = <T>(name: 'ListPath' | 'ListPeer', request: object, schema: z.ZodType<T>) => {
@@ -87,14 +93,17 @@ export const connectGobgp = ({ address, now }: GobgpOptions): Gobgp => {
       const up = peers.filter(({ peer }) => peer.state.session_state === established)
       return { established: up.length, configured: peers.length }
     },
-    gone: () =>
-      new Promise((resolve) => {
+    watch: (onSession) =>
+      new Promise((_, reject) => {
         const { path, requestSerialize: to, responseDeserialize: from } = methods.WatchEvent
         const call = client.makeServerStreamRequest(path, to, from, { peer: {} })
-        call.on('data', () => undefined)
-        call.on('error', (error) => resolve(error.message))
-        call.on('end', () => resolve('it ended the watch'))
+        call.on('data', onSession)
+        call.on('error', (error) => reject(failed('watch sessions', error)))
+        call.on('end', () => reject(new GobgpGone(`gobgpd, ${address}, ended`)))
       }),
     close: () => client.close(),
   }
 }
+
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === status.UNAVAILABLE

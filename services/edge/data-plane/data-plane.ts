@@ -36,6 +36,9 @@ export interface DataPlane {
   /** What was made good of late, by `inspect` and by looks of its own, the newest last. */
   repairs(): readonly EdgeRepair[]
 
+  /** Why nobody can say that what is in force is right; undefined while one can. */
+  doubt(): string | undefined
+
   counters(): PlaneCounters
 
   /** Ends what this process does. `userspace` closes everything; the kernel goes on forwarding. */
@@ -52,7 +55,12 @@ export interface Inspection {
 export type ServeOutcome =
   | { readonly status: 'serving' }
   /** `problem` names address, port and what to do about it; another call may succeed. */
-  | { readonly status: 'refused'; readonly problem: string }
+  | {
+      readonly status: 'refused'
+      readonly problem: string
+      /** What is served all the same, by how many nodes; as before where nothing is said. */
+      readonly served?: { readonly addresses: readonly string[]; readonly nodes: number }
+    }
 
 /** Totals since start, but for the two that say `Open`. */
 export interface PlaneCounters {

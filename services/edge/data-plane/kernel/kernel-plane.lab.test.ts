@@ -158,6 +158,7 @@ describe.skipIf(problem !== undefined)(
       expect(outcome).toEqual({
         status: 'refused',
         problem: 'node lost (10.0.0.99) does not answer on eth0',
+        served: { addresses: everyFlow.map(({ address }) => address), nodes: 1 },
       })
       const answers = await lab.ask({ protocol: 'TCP', address: vips.IPv4, count: 10 })
       expect(nodesOf(answers)).toEqual(new Set(['n1']))

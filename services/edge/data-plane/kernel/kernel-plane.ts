@@ -28,6 +28,7 @@ import { createNeighbours, readOwnMac, type Neighbours } from './neighbours.ts'
 import { createNft, type Nft } from './nft.ts'
 import { createRepairs } from './repairs.ts'
 import type { RunProgram } from './run-program.ts'
+import { createVouching } from './vouching.ts'
 import { createWriter } from './writer.ts'
 
 export interface KernelPlaneOptions {
@@ -128,7 +129,10 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
       ...silent.map(({ node, ip }) => `node ${node} (${ip}) does not answer on ${device}`),
     ]
     if (problems.length === 0) return { status: 'serving' }
-    return { status: 'refused', problem: problems.slice(0, 5).join('; ') }
+    const open = carried(desired).filter((at) => !refused.includes(keyOfFrontend(at)))
+    const nodes = targets.length - silent.length
+    const problem = problems.slice(0, 5).join('; ')
+    return { status: 'refused', problem, served: { addresses: open.map(({ ip }) => ip), nodes } }
   }
   const endDrains = async (): Promise<void> => {
     const { keys, macs } = drains.over()
@@ -149,7 +153,10 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     counters = { ...noCounters, bytesToNodes: forwardedBytes, deniedBySource: denied, unserved }
   }
   const repairs = createRepairs(clock)
-  const verify = async (): Promise<EdgeRepair | null> => repairs.note(await writer.verify())
+  const { lookMs = 2000, verifyMs = 60_000 } = parts
+  const vouching = createVouching(clock, verifyMs)
+  const verify = async (): Promise<EdgeRepair | null> =>
+    repairs.note(await vouching.note(writer.verify()))
   /** Pinned flows are those that are known: idle ones lose their pin with the drain time. */
   const countFlows = async (): Promise<ReadonlyMap<ResourceKey, number>> => {
     const byService = Map.groupBy(await nft.pins(), ({ service }) => classIdOf(service))
@@ -172,6 +179,7 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
         return await apply(served)
       } catch (error) {
         if (!(error instanceof OperatingError)) throw error
+        vouching.suspect()
         return { status: 'refused', problem: explainError(error) }
       }
     },
@@ -184,23 +192,24 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     verify: async () => (await verify())?.elements ?? 0,
     inspect: async () => ({ repaired: await verify(), flows: await countFlows() }),
     repairs: () => repairs.newest(),
+    doubt: () => vouching.doubt(),
     counters: () => counters,
     close: async () => {
       stop.abort()
       await writer.idle()
     },
     look: async () => {
-      const { lookMs = 2000, verifyMs = 60_000 } = parts
-      let verified = clock.now()
+      const attempt = (looking: Promise<unknown>): Promise<unknown> =>
+        looking.catch((error: unknown) => {
+          if (!(error instanceof OperatingError)) throw error
+          vouching.suspect()
+          log.warn({ problem: explainError(error) }, 'cannot look after the kernel’s table')
+        })
       while (!stop.signal.aborted) {
         await clock.sleep(lookMs, stop.signal)
         if (stop.signal.aborted) return
-        const isDue = clock.now() - verified >= verifyMs
-        if (isDue) verified = clock.now()
-        await (isDue ? lookOnce().then(verify) : lookOnce()).catch((error: unknown) => {
-          if (!(error instanceof OperatingError)) throw error
-          log.warn({ problem: explainError(error) }, 'cannot look after the kernel’s table')
-        })
+        await attempt(lookOnce())
+        if (vouching.isDue()) await attempt(verify())
       }
     },
   }

@@ -181,6 +181,7 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
       flows: new Map([...services].map(([key, { flows }]) => [key, flows.size])),
     }),
     repairs: () => [],
+    doubt: () => undefined,
     counters: () => ({ ...tally }),
     close: async () => {
       await Promise.all([...services.keys()].map((key) => queue.run(key, () => remove(key))))

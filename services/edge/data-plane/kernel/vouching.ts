@@ -1,0 +1,48 @@
+import type { Clock } from '@weir/kernel'
+
+/** Whether the kernel's table was found right, or made right, of late. */
+export interface Vouching {
+  /** A look is due: the last good one is long ago, or something went wrong since. */
+  isDue(): boolean
+  /** Something about the table went wrong: look soon. */
+  suspect(): void
+  /** Notes what a look came to, and passes it on. */
+  note<T>(looking: Promise<T>): Promise<T>
+  /** Why nobody can say that the table is right; undefined while one can. */
+  doubt(): string | undefined
+}
+
+/** One call of nft may fail for a moment; addresses are not withdrawn for that. */
+const failuresMost = 3
+/** A look that never ends is a failed one too. */
+const roundsMost = 3
+
+/** @param everyMs how often a look is due while all is well */
+export const createVouching = (clock: Pick<Clock, 'now'>, everyMs: number): Vouching => {
+  let rightAt = clock.now()
+  let suspected = false
+  let failures = 0
+  return {
+    isDue: () => suspected || clock.now() - rightAt >= everyMs,
+    suspect: () => (suspected = true),
+    note: async (looking) => {
+      try {
+        const found = await looking
+        rightAt = clock.now()
+        suspected = false
+        failures = 0
+        return found
+      } catch (error) {
+        suspected = true
+        failures += 1
+        throw error
+      }
+    },
+    doubt: () => {
+      if (failures >= failuresMost) return `${failures} looks at the kernel’s table failed in a row`
+      const ageMs = clock.now() - rightAt
+      if (ageMs < everyMs * roundsMost + 30_000) return undefined
+      return `no look at the kernel’s table ended in ${Math.round(ageMs / 1000)} s`
+    },
+  }
+}
