@@ -1,7 +1,7 @@
 import {
   clusterId,
-  frontendText,
   ipAddress,
+  strayOf,
   streamOf,
   type ClusterId,
   type DomainEvent,
@@ -9,9 +9,10 @@ import {
   type ServiceObservation,
   type TenantId,
 } from '@weir/contract'
-import type { AppendOutcome, ClaimChange, NewEvent, Store, WorkItem } from '@weir/eventlog'
+import type { AppendOutcome, NewEvent, Store, WorkItem } from '@weir/eventlog'
 import { OperatingError, type Clock, type Logger } from '@weir/kernel'
 import type { Metrics, Trace } from '@weir/runtime'
+import { claimChange } from './claims.ts'
 import { decide } from './domain/decide.ts'
 import type { Claiming, Decision, Situation } from './domain/decision.ts'
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
@@ -19,6 +20,7 @@ import type { AddressClaim } from './domain/address-index.ts'
 import { createPlaces } from './places.ts'
 import type { KnownCluster, Offers, Projection } from './projection.ts'
 import type { Reservation } from './reservations.ts'
+import { createStrays } from './strays.ts'
 
 export const consumer = 'allocator'
 
@@ -67,6 +69,7 @@ const scarcities: readonly string[] = ['PoolExhausted', 'AddressTaken']
 
 export const createAllocator = (ports: AllocatorPorts): Allocator => {
   const { store, projection, clock, log } = ports
+  const letGoOfStray = createStrays({ ...ports, consumer })
   const places = createPlaces({ observed: store.observed, projection })
   // Who was refused here, by tenant: woken when an address comes free or a pool appears.
   const waiting = new Map<TenantId, Set<string>>()
@@ -235,7 +238,9 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     },
     reconcile: async (item) => {
       if (item.key === poolsKey) await wakeWaiting()
-      else if (item.key.startsWith(clusterPrefix)) {
+      else if (strayOf(item.key)) {
+        if (await letGoOfStray(item)) await wakeWaiting()
+      } else if (item.key.startsWith(clusterPrefix)) {
         await clusterChanged(item.tenant, clusterId.parse(item.key.slice(clusterPrefix.length)))
       } else return settle(item)
       return {}
@@ -255,13 +260,3 @@ const restingFrom = (now: number, restMs: number) =>
 /** The same decision on the same version is the same command, however often it is made. */
 const commandId = (key: string, version: number, events: readonly DomainEvent[]): string =>
   `${consumer}/${key}/${version}/${events.map((event) => event.type).join('+')}`
-
-const claimChange = (holder: string, claim: Claiming): ClaimChange => {
-  const at =
-    typeof claim.at === 'string'
-      ? ({ scope: 'address', key: claim.at } as const)
-      : ({ scope: 'frontend', key: frontendText(claim.at) } as const)
-  return claim.change === 'take'
-    ? { change: 'take', ...at, holder }
-    : { change: 'release', ...at, holder, restMs: claim.restMs }
-}

@@ -57,13 +57,16 @@ export const lettingGoOf = (
 const same = (a: Frontend, b: Frontend): boolean =>
   a.ip === b.ip && a.protocol === b.protocol && a.port === b.port
 
-const restMs = (at: Situation, lease: Lease): number => {
+/** What the rest of an address depends on. */
+type Resting = Pick<Situation, 'pools' | 'now'>
+
+const restMs = (at: Resting, lease: Lease): number => {
   const pool = at.pools.find((each) => each.name === lease.pool)
   return Math.max(leastRestMs, 1000 * (pool?.quarantineSeconds ?? defaultRestSeconds))
 }
 
 /** When the last of them comes out of its rest. */
-const restUntil = (at: Situation, leases: readonly Lease[]): string =>
+const restUntil = (at: Resting, leases: readonly Lease[]): string =>
   new Date(at.now + Math.max(...leases.map((lease) => restMs(at, lease)))).toISOString()
 
 export const release = (
@@ -74,16 +77,24 @@ export const release = (
   // not when the Service had to go for another reason, and the cluster left while it went.
   const unreachable = at.deregistered || old.reason === 'cluster-deregistered'
   if (!old.absent || !(old.finalizerRemoved || unreachable)) return nothing
-  const leases = [...old.leases, ...old.leaving]
+  return letGo(at, { leases: [...old.leases, ...old.leaving], frontends: old.frontends })
+}
+
+/** All of it, for good: nobody may use it any more. */
+export const letGo = (
+  at: Resting,
+  held: { readonly leases: readonly Lease[]; readonly frontends: readonly Frontend[] },
+): Decision => {
+  const { leases, frontends } = held
   const released = event('FrontendsReleased', {
-    leases,
-    frontends: [...old.frontends],
+    leases: [...leases],
+    frontends: [...frontends],
     quarantineUntil: leases.length > 0 ? restUntil(at, leases) : null,
   })
   return {
     events: [released],
     claims: [
-      ...old.frontends.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
+      ...frontends.map((each) => ({ change: 'release', at: each, restMs: 0 }) as const),
       ...leases.map(
         (each) => ({ change: 'release', at: each.ip, restMs: restMs(at, each) }) as const,
       ),
