@@ -103,7 +103,7 @@ export const strayFinding = ({ scope, key, tenant, holder }: StrayClaim): Findin
   ref: `${scope} ${key}`,
   tenant,
   service: holder,
-  problem: `the ${scope} is held although its holder's story is over`,
+  problem: `the ${scope} is held although its holder's story is over; the allocator is asked to let go of it`,
   evidence: `the story of ${holder} holds nothing any more`,
 })
 

@@ -12,6 +12,7 @@ import {
   audit,
   cleanupStory,
   createLogFollower,
+  finalizerPatienceMs,
   findLeftFinalizers,
   findStrayClaims,
   foldCleanup,
@@ -68,9 +69,6 @@ export interface CleanupReport {
   readonly drivers: readonly Pick<AuditReport, 'driver' | 'listed' | 'expected' | 'counts'>[]
   readonly findings: readonly Finding[]
 }
-
-/** A finalizer of a life that is over is nobody's business for so long: it is being taken off. */
-const finalizerPatienceMs = 600_000
 
 export const createFleetReader = (ports: FleetPorts): FleetReader => {
   const { bus, log, drivers, fleet, installation, schemaProblem } = ports

@@ -18,6 +18,8 @@ export const config = z.object({
     .enum(['as-approved', 'observe'], { error: 'expected as-approved or observe' })
     .default('as-approved'),
   WEIR_GC_INTERVAL_SECONDS: seconds.min(1).default(30),
+  /** Seconds between two looks for rows and finalizers that lives left behind. */
+  WEIR_GC_REMIND_SECONDS: seconds.min(1).default(300),
   /** Seconds that the reason for a resource must be gone before gc condemns it. */
   WEIR_GC_SETTLE_SECONDS: seconds.min(0).default(15),
   /** Seconds an orphan is left alone after it was condemned. */

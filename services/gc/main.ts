@@ -7,6 +7,7 @@ import { config } from './config.ts'
 import { createEdgeRepairs } from './edge-repairs.ts'
 import { collectorName, createCollector } from './handle.ts'
 import { measureCleanup } from './measure.ts'
+import { createReminders } from './reminders.ts'
 
 await run({
   service: collectorName,
@@ -23,19 +24,22 @@ await run({
     }
     const registry = await openDrivers(context, backbone, { patience })
     const measured = measureCleanup(metrics)
+    const follower = createLogFollower(store.log, measured.onEnded)
+    const observeOnly = settings.WEIR_GC_MODE === 'observe'
+    const holder = `${collectorName}/${ids.uuid()}`
     const collector = createCollector({
       store,
       drivers: registry.drivers,
-      follower: createLogFollower(store.log, measured.onEnded),
+      follower,
       installation,
       clock,
       logger,
-      holder: `${collectorName}/${ids.uuid()}`,
+      holder,
       onCycle: measured.onCycle,
       intervalMs: settings.WEIR_GC_INTERVAL_SECONDS * 1000,
       apartMs: settings.WEIR_GC_CONFIRM_SECONDS * 1000,
       deletesPerSecond: settings.WEIR_GC_PER_SECOND,
-      observeOnly: settings.WEIR_GC_MODE === 'observe',
+      observeOnly,
       rules: {
         settleMs: settings.WEIR_GC_SETTLE_SECONDS * 1000,
         graceMs: settings.WEIR_GC_GRACE_SECONDS * 1000,
@@ -53,7 +57,10 @@ await run({
       logger,
       intervalMs: Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000),
     })
-    const running = [registry.run(signal), collector.run(signal), repairs.run(signal)]
+    const everyMs = settings.WEIR_GC_REMIND_SECONDS * 1000
+    const owners = { store, follower, clock, logger, holder, everyMs, observeOnly }
+    const reminders = createReminders(owners)
+    const running = [registry, collector, repairs, reminders].map((part) => part.run(signal))
     return {
       stop: async () => {
         await Promise.all(running)

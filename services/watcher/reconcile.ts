@@ -76,12 +76,14 @@ export const createReconcile = (ports: ReconcilePorts) => {
       if (seen !== undefined) return { ...seen, cluster: known.cluster.id }
     }
     const own = (await ports.registry.list()).filter((known) => known.tenant === tenant)
+    let gone: Home | undefined
     for (const { cluster } of own) {
       const at = { tenant, cluster: cluster.id, kind: 'service', key: uid } as const
       const seen = await store.observed.get(at)
       if (seen !== undefined && seen.phase !== 'gone') return seen
+      gone ??= seen
     }
-    return undefined
+    return gone
   }
 
   return async (item: Asked, at?: Home): Promise<{ readonly againInMs?: number }> => {

@@ -21,6 +21,9 @@ export interface LeftFinalizer {
   readonly name: string | null
 }
 
+/** A finalizer of a life that is over is nobody's business for so long: it is being taken off. */
+export const finalizerPatienceMs = 600_000
+
 const scopes = ['address', 'frontend'] as const
 const maxStrays = 1000
 

@@ -233,6 +233,16 @@ describe('letting go', () => {
     const next = given(held).seeing(leaving, { leavingIsKnown: true })
     expect(next).toMatchObject({ write: { kind: 'release' }, events: [removed] })
   })
+  test.each([
+    ['before a life began', [held]],
+    ['after its life, by a cluster that left', [...serving, release, absent(), over]],
+  ])('%s is recorded of what is gone, once that is no read of before', (_, events) => {
+    expect(given(...events).seeing('gone', { afterMs: 599_000 })).toMatchObject(quiet)
+    const gone = event('FinalizerRemoved', { objectGone: true })
+    const plan = given(...events).seeing('gone', { afterMs: 601_000 })
+    expect(plan).toMatchObject({ write: undefined, events: [gone] })
+    expect(given(...events, gone).seeing('gone', { afterMs: 1_300_000 })).toMatchObject(quiet)
+  })
 })
 
 test('a finalizer whose record was lost is recorded, in a first life and in a later one', () => {

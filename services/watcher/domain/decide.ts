@@ -1,7 +1,7 @@
 // What to write on one Service, from its story and what is seen of it.
 //
 //   life \ seen    wanted                          leaving (deleting, or another type)   gone
-//   none           record a finalizer we hold      let go: nothing was ever made         nothing
+//   none           record a finalizer we hold      let go: nothing was ever made         record it, once it is long ago
 //   open           show the address, or why not    wait: the allocator will release      wait
 //   releasing      wait                            wait                                  wait
 //     and absent   clear, keep the finalizers      clear, take the finalizers off        record it
@@ -72,7 +72,7 @@ export const decide = (at: Situation): Plan => {
   const { story, seen } = at
   const { life } = story
   if (life?.releasing) return life.absent && !life.letGo ? endLife(at) : nothing
-  if (seen === undefined) return nothing
+  if (seen === undefined) return life === undefined ? goneUnseen(at) : nothing
   const wanted = seen.wanted && !seen.deleting && at.served
   if (life === undefined) return wanted ? recordHold(at, seen) : letGoUnborn(at, seen)
   if (!wanted) return nothing
@@ -99,6 +99,15 @@ const letGoUnborn = ({ story, leavingIsKnown }: Situation, seen: SeenForDecision
     events: story.finalizer === 'added' ? [removed] : [],
   }
 }
+
+/** A read may be older than the finalizer; one that is long ago and that nobody carries is off. */
+const goneMs = 600_000
+
+/** It went by force, or with its cluster, and nobody said so: who looks for finalizers left would look for ever. */
+const goneUnseen = ({ story, now }: Situation): Plan =>
+  story.finalizer === 'added' && now - story.finalizerSince >= goneMs
+    ? { ...nothing, events: [event('FinalizerRemoved', { objectGone: true })] }
+    : nothing
 
 const endLife = ({ seen, served }: Situation): Plan => {
   if (seen === undefined) {

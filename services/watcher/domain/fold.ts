@@ -60,6 +60,8 @@ export interface Story {
   /** Version of the stream `status-<uid>`. */
   readonly version: number
   readonly finalizer: 'never' | 'added' | 'removed'
+  /** When that was said last, milliseconds since the epoch; 0 if never. */
+  readonly finalizerSince: number
   /** Incarnations begun in all lives. */
   readonly epochs: number
   readonly life: Life | undefined
@@ -69,6 +71,7 @@ const unborn: Story = {
   home: undefined,
   version: 0,
   finalizer: 'never',
+  finalizerSince: 0,
   epochs: 0,
   life: undefined,
 }
@@ -94,9 +97,9 @@ const evolve = (story: Story, event: RecordedEvent): Story => {
     case 'FrontendsReleased':
       return { ...next, life: undefined }
     case 'FinalizerAdded':
-      return { ...next, finalizer: 'added' }
+      return { ...next, finalizer: 'added', finalizerSince: Date.parse(event.time) }
     case 'FinalizerRemoved':
-      return { ...next, finalizer: 'removed' }
+      return { ...next, finalizer: 'removed', finalizerSince: Date.parse(event.time) }
     default:
       return next
   }
