@@ -10,6 +10,8 @@ import {
 export const mapNames = [
   'fe',
   'fe6',
+  'inner',
+  'inner6',
   'closing',
   'closing6',
   'restricted',
@@ -93,7 +95,7 @@ export const repairsOf = (held: readonly Element[], table: ForwardingTable): rea
 }
 
 const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
-const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'closing', 'closing6']
+const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'inner', 'inner6', 'closing', 'closing6']
 
 /** What repairs say of what was found, a sentence for each element. */
 export const differencesIn = (repairs: readonly Change[]): readonly string[] => {
@@ -157,6 +159,7 @@ const elementsOfService = (
   for (const [key, state] of frontends) {
     const six = key.includes(':')
     elements.push({ map: six ? 'fe6' : 'fe', key, value: own })
+    elements.push({ map: six ? 'inner6' : 'inner', key, value: own })
     if (state === 'closing') elements.push({ map: six ? 'closing6' : 'closing', key })
   }
   if (ranges !== undefined) elements.push({ map: 'restricted', key: own })

@@ -108,7 +108,10 @@ describe('backend sets', () => {
   test('a resource without nodes keeps its frontends and has no set', () => {
     const model = fresh()
     model.plan([wish(web, { nodes: [] })])
-    expect(sorted(elementsOf(model.table()))).toEqual(['fe 203.0.113.1 . 6 . 80 0:1'])
+    expect(sorted(elementsOf(model.table()))).toEqual([
+      'fe 203.0.113.1 . 6 . 80 0:1',
+      'inner 203.0.113.1 . 6 . 80 0:1',
+    ])
   })
 })
 

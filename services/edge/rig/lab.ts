@@ -33,6 +33,10 @@ export interface Asking {
   readonly protocol: 'TCP' | 'UDP'
   readonly address: string
   readonly count?: number
+  /** How much is answered; next to nothing unless said. */
+  readonly bytes?: number
+  /** How big a datagram asks. TCP sends what it is answered. */
+  readonly sends?: number
 }
 
 export interface Held {
@@ -40,6 +44,8 @@ export interface Held {
   readonly answers: readonly (string | null)[]
   /** How many of them still answer. */
   alive(): Promise<number>
+  /** Sends so many bytes on each and has them back; how many of the connections had all. */
+  send(bytes: number): Promise<number>
 }
 
 export const vips = { IPv4: '203.0.113.10', IPv6: '2001:db8:f::10' } as const
@@ -118,21 +124,21 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
     on,
     spaceOf,
     endsWith: (child) => void children.push(child),
-    ask: async ({ protocol, address, count = 1 }) => {
+    ask: async ({ protocol, address, count = 1, bytes = 0, sends = 0 }) => {
       const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', protocol, address]
-      const said = await on('client')([...argv, String(vipPort), String(count)])
+      const said = await on('client')([...argv, ...[vipPort, count, bytes, sends].map(String)])
       return JSON.parse(said)
     },
     hold: async (address, count) => {
       const args = ['hold', address, String(vipPort), String(count)]
       const { child, lines } = start('client', 'lab-client.ts', args)
       const answers: readonly (string | null)[] = JSON.parse(await nextLine(lines))
-      const alive = async (): Promise<number> => {
+      const send = async (bytes: number): Promise<number> => {
         const line = nextLine(lines)
-        child.stdin.write('all\n')
+        child.stdin.write(`${bytes}\n`)
         return Number(await line)
       }
-      return { answers, alive }
+      return { answers, alive: () => send(10), send }
     },
     routeTo: async (...edges) => {
       const via = (family: 'IPv4' | 'IPv6'): string =>

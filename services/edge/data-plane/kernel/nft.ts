@@ -94,7 +94,7 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
   }
 }
 
-const isMap = (name: MapName): boolean => /^(fe|keeps|pool|slots)/.test(name)
+const isMap = (name: MapName): boolean => /^(fe|inner|keeps|pool|slots)/.test(name)
 
 const changeText = ({ deleted, added }: Change): string =>
   [...statements('delete', deleted), ...statements('add', added)].join('')

@@ -37,6 +37,11 @@ const slotSeed = '0x5eed'
  * of its address alone picks the slot. Either way the client is known from now on for the time-out of the
  * service's class.
  *
+ * An ICMP error for a frontend's address is about a packet that a node sent: "fragmentation needed" and
+ * "packet too big" above all, without which big answers never pass a narrow link. It goes to the node of
+ * the flow that it quotes, by its pin or else its slot, and pins nothing. Source ranges don't hold for it: it
+ * comes from a router, and a node heeds it only for a connection it has.
+ *
  * Marks and priorities are scratch in this namespace. The name of the last counter tells what rules these
  * are, since nft 1.0.6 shows no comments of tables.
  */
@@ -55,6 +60,8 @@ const rulesText = ({ device, mac, pinSeconds }: SkeletonOptions): string => `
 table netdev ${tableName} {
   map fe { type ipv4_addr . inet_proto . inet_service : classid; }
   map fe6 { type ipv6_addr . inet_proto . inet_service : classid; }
+  map inner { typeof ip daddr . ${innerPorts['4']} : meta priority; }
+  map inner6 { typeof ip6 daddr . ${innerPorts['6']} : meta priority; }
   set closing { type ipv4_addr . inet_proto . inet_service; }
   set closing6 { type ipv6_addr . inet_proto . inet_service; }
   set restricted { type classid; }
@@ -84,12 +91,20 @@ table netdev ${tableName} {
     ether saddr set ${mac} fwd to "${device}"
   }
 ${affinityClasses.map(keepRules).join('')}
+${tableSizes.map(handRules).join('')}
+  chain hand {${bySize((size) => `hand${size}`)}
+    counter name unserved drop
+  }
 ${familyChains('4')}
 ${familyChains('6')}
+${errorChains('4')}
+${errorChains('6')}
   chain ingress {
     type filter hook ingress device "${device}" priority 0; policy accept;
-    meta priority set ip daddr . ip protocol . th dport map @fe goto lb4
-    meta priority set ip6 daddr . ip6 nexthdr . th dport map @fe6 goto lb6
+    meta priority set ip daddr . meta l4proto . th dport map @fe goto lb4
+    meta priority set ip6 daddr . meta l4proto . th dport map @fe6 goto lb6
+    icmp type destination-unreachable @th,64,8 0x45 goto error4
+    icmpv6 type { destination-unreachable, packet-too-big } goto error6
   }
 }
 `
@@ -102,6 +117,29 @@ const keepRules = (seconds: AffinityClass): string => `
     goto out
   }`
 
+/** To the node of a slot, without pinning anything. */
+const handRules = (size: TableSize): string => `
+  chain hand${size} {
+    ${hashSlot(size)}
+    ether daddr set meta priority . meta mark map @slots goto out
+    counter name unserved drop
+  }`
+
+/**
+ * The packet that an ICMP error is about begins 8 bytes into it, without IP options: its protocol and source
+ * port, which with the error's own target make the frontend that it left by, and whom it was for.
+ */
+const innerPorts = { '4': '@th,136,8 . @th,224,16', '6': '@th,112,8 . @th,384,16' } as const
+const innerClient = {
+  '4': { address: '@th,192,32', port: '@th,240,16' },
+  '6': { address: '@th,256,128', port: '@th,400,16' },
+} as const
+
+const hashSlot = (size: TableSize): string =>
+  `meta mark set jhash meta mark mod ${size} seed ${slotSeed}`
+const hashFor = (parts: string): string =>
+  `meta mark set jhash ${parts} mod 0x7fffffff seed ${pinSeed}`
+
 /** Where a service's set is found, by its size: one rule each. */
 const bySize = (chainOf: (size: TableSize) => string): string =>
   tableSizes
@@ -110,15 +148,15 @@ const bySize = (chainOf: (size: TableSize) => string): string =>
 
 const familyChains = (family: '4' | '6'): string => {
   const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
-  const frontend = `${ip} daddr . ${family === '4' ? 'ip protocol' : 'ip6 nexthdr'} . th dport`
+  const frontend = `${ip} daddr . meta l4proto . th dport`
   const service = `meta priority set ${frontend} map @fe${six}`
   const pin = 'update @pinned { meta priority . meta mark : ether daddr }'
   const denied = `meta priority . ${ip} saddr != @allow${six} counter name denied drop`
-  const hashFlow = `meta mark set jhash ${ip} saddr . th sport mod 0x7fffffff seed ${pinSeed}`
-  const hashClient = `meta mark set jhash ${ip} saddr mod 0x7fffffff seed ${pinSeed}`
+  const hashFlow = hashFor(`${ip} saddr . th sport`)
+  const hashClient = hashFor(`${ip} saddr`)
   const deal = (size: TableSize): string => `
   chain deal${size}_${family} {
-    meta mark set jhash meta mark mod ${size} seed ${slotSeed}
+    ${hashSlot(size)}
     ether daddr set meta priority . meta mark map @slots goto pin${family}
     counter name unserved drop
   }`
@@ -159,5 +197,21 @@ const familyChains = (family: '4' | '6'): string => {
     ${frontend} @closing${six} counter name unserved drop
     meta priority @sticky goto client${family}
     goto new${family}
+  }`
+}
+
+const errorChains = (family: '4' | '6'): string => {
+  const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
+  const { address, port } = innerClient[family]
+  return `
+  chain error${family} {
+    meta priority set ${ip} daddr . ${innerPorts[family]} map @inner${six} goto blame${family}
+  }
+  chain blame${family} {
+    ${hashFor(`${address} . ${port}`)}
+    ether daddr set meta priority . meta mark map @pinned goto out
+    meta priority @sticky ${hashFor(address)}
+    meta priority @sticky ether daddr set meta priority . meta mark map @clients goto out
+    goto hand
   }`
 }
