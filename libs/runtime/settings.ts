@@ -19,7 +19,7 @@ export const settings = {
   WEIR_FLEET: fleetName.default(fleetName.parse('local')),
   /** What moves the packets on every edge of the fleet. */
   WEIR_FLEET_DATA_PLANE: z
-    .enum(['userspace', 'kernel'], { error: 'expected userspace or kernel' })
+    .enum(['userspace', 'kernel', 'envoy'], { error: 'expected userspace, kernel or envoy' })
     .default('userspace'),
   /** Seals cluster credentials at rest; parsed to its 32 bytes. */
   WEIR_MASTER_KEY: z

@@ -36,6 +36,8 @@ export const config = z.object({
     .string()
     .regex(/^[\w.-]{1,15}$/, { error: 'expected the name of an interface such as eth0' })
     .default('eth0'),
+  /** Of the envoy data plane: the program, or its name on PATH. */
+  WEIR_ENVOY: z.string().min(1).default('envoy'),
   /** This machine's name in its fleet; two agents must not share one. */
   WEIR_EDGE_ID: z.string({ error: 'expected a name such as edge-1' }).pipe(edgeId),
   /** The folder of the last good state; it must outlive the process. */

@@ -1,10 +1,12 @@
 import { connectBus, type Bus } from '@weir/bus'
 import { run, type ServiceContext } from '@weir/runtime'
+import { join } from 'node:path'
 import { createBgpHerald } from './announce/bgp-herald.ts'
 import { connectGobgp } from './announce/gobgp.ts'
 import { noHerald, type Herald } from './announce/herald.ts'
 import { config, type EdgeConfig } from './config.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
+import { createEnvoyPlane } from './data-plane/envoy/envoy-plane.ts'
 import { createKernelPlane } from './data-plane/kernel/kernel-plane.ts'
 import { runProgram } from './data-plane/kernel/run-program.ts'
 import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
@@ -12,7 +14,7 @@ import { createEdgeAgent } from './handle.ts'
 import { measurePlane } from './measure.ts'
 import { openOrderJournal } from './state/order-journal.ts'
 
-/** @throws OperatingError when the kernel cannot be used here, with what to do about it */
+/** @throws OperatingError when the kernel or Envoy cannot be used here, with what to do about it */
 const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane> => {
   const { config: settings, clock, ids, log } = context
   const drainMs = settings.WEIR_EDGE_DRAIN_SECONDS * 1_000
@@ -20,16 +22,18 @@ const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane
     const device = settings.WEIR_EDGE_INTERFACE
     return createKernelPlane({ device, drainMs, run: runProgram, clock, log })
   }
-  return createUserspacePlane({
-    clock,
-    ids,
-    limits: {
-      drainMs,
-      udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
-      connectionsPerFrontend: settings.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
-      udpSessionsPerFrontend: settings.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
-    },
-  })
+  const limits = {
+    udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,
+    connectionsPerFrontend: settings.WEIR_EDGE_CONNECTIONS_PER_FRONTEND,
+    udpSessionsPerFrontend: settings.WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND,
+  }
+  if (settings.WEIR_FLEET_DATA_PLANE === 'envoy') {
+    const edge = settings.WEIR_EDGE_ID
+    const program = settings.WEIR_ENVOY
+    const folder = join(settings.WEIR_EDGE_STATE_DIR, 'envoy')
+    return createEnvoyPlane({ edge, program, folder, drainMs, limits, run: runProgram, clock, log })
+  }
+  return createUserspacePlane({ clock, ids, limits: { ...limits, drainMs } })
 }
 
 const openHerald = (context: ServiceContext<EdgeConfig>): Herald => {

@@ -264,8 +264,8 @@ export const createResources = (options: ResourcesOptions): Resources => {
       }
     },
     close: async () => {
-      // The kernel goes on forwarding, and the agent that comes next goes on with what is announced.
-      if (plane.kind !== 'kernel') await announcer.withdrawAll()
+      // Kernel and Envoy go on forwarding, and the agent that comes next goes on with what is announced.
+      if (plane.kind === 'userspace') await announcer.withdrawAll()
       await herald.close()
     },
   }

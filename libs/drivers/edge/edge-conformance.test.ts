@@ -11,12 +11,7 @@ import { nodePortOf } from '../capability.ts'
 import { testDriver, type DriverRig, type Serving } from '../driver.conformance.ts'
 import type { Capabilities } from '../driver.ts'
 import { desiredOf, ourInstallation } from '../sample-desired.ts'
-import {
-  createEdgeDriver,
-  kernelCapabilities,
-  userspaceCapabilities,
-  type FleetDataPlane,
-} from './edge-driver.ts'
+import { capabilitiesBy, createEdgeDriver, type FleetDataPlane } from './edge-driver.ts'
 import { refOf } from './edge-inventory.ts'
 import { createStandinBus, createStandinEdge, type StandinBus } from './fleet-standin.ts'
 
@@ -27,11 +22,12 @@ const fleets: readonly (readonly [FleetDataPlane, readonly string[]])[] = [
   ['userspace', ['one']],
   ['userspace', ['one', 'two', 'three']],
   ['kernel', ['one', 'two', 'three']],
+  ['envoy', ['one', 'two', 'three']],
 ]
 for (const [dataPlane, names] of fleets) {
   const options = {
     target: `stand-in fleet of ${names.length}, ${dataPlane}`,
-    capabilities: dataPlane === 'kernel' ? kernelCapabilities : userspaceCapabilities,
+    capabilities: capabilitiesBy[dataPlane],
     tokens: false,
     tellsOfChanges: true,
     tags: false,

@@ -56,7 +56,7 @@ export interface EdgeDriver extends Driver<FleetSeen> {
 }
 
 /** What moves the packets of a fleet; see `services/edge/data-plane`. */
-export type FleetDataPlane = 'userspace' | 'kernel'
+export type FleetDataPlane = 'userspace' | 'kernel' | 'envoy'
 
 /** What the userspace data plane carries: a proxy in Node on addresses of this machine. */
 export const userspaceCapabilities: Capabilities = {
@@ -85,9 +85,17 @@ export const kernelCapabilities: Capabilities = {
   ipMode: 'VIP',
 }
 
-const capabilitiesBy: Readonly<Record<FleetDataPlane, Capabilities>> = {
+/** What Envoy carries: a proxy, so only the PROXY protocol can tell a pod who its client is. */
+export const envoyCapabilities: Capabilities = {
+  ...userspaceCapabilities,
+  ipFamilies: ['IPv4', 'IPv6'],
+  preservesClientAddress: 'never',
+}
+
+export const capabilitiesBy: Readonly<Record<FleetDataPlane, Capabilities>> = {
   userspace: userspaceCapabilities,
   kernel: kernelCapabilities,
+  envoy: envoyCapabilities,
 }
 
 /** Wait before a look at edges that owe an answer; the answer itself comes by `onChange`. */

@@ -1,4 +1,4 @@
-import { ipAddress, port } from '@weir/contract'
+import { ipAddress } from '@weir/contract'
 import { systemClock, systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { createHash, randomBytes } from 'node:crypto'
@@ -8,7 +8,24 @@ import { connect, type Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { createAddresses, desiredOf, type Wish } from '../../rig/orders.ts'
 import { askTcp, listenTcp, type Opened } from '../../rig/sockets.ts'
+import { testDataPlane } from '../data-plane.conformance.ts'
+import type { DataPlane } from '../data-plane.ts'
 import { createUserspacePlane, type UserspaceLimits } from './userspace.ts'
+
+testDataPlane('userspace', () => {
+  const planes: DataPlane[] = []
+  return {
+    cutsDrained: true,
+    open: async (drainMs) => {
+      const made = createUserspacePlane({ clock: systemClock, ids: systemIds, limits: { drainMs } })
+      planes.push(made)
+      return made
+    },
+    close: async () => {
+      await Promise.all(planes.map((each) => each.close()))
+    },
+  }
+})
 
 const address = createAddresses()
 const opened: Opened[] = []
@@ -162,122 +179,12 @@ test('a client outside the source ranges is cut, and inside is served', async ()
   expect(edge.counters().deniedBySource).toBe(2)
 })
 
-test('narrowing the source ranges is for new connections', async () => {
-  const { desired, targets, at } = web([await node((socket) => void socket.pipe(socket))])
-  const edge = plane()
-  await edge.serve(desired, targets)
-  const socket = await dialTo(at)
-  await edge.serve(
-    { ...desired, sourceRanges: web([], { sourceRanges: ['10.0.0.0/8'] }).desired.sourceRanges },
-    targets,
-  )
-  socket.write('still here')
-  expect(String((await once(socket, 'data'))[0])).toBe('still here')
-  await expect(askTcp(at)).rejects.toThrow('ECONNRESET')
-})
-
-test('weights 3 to 1 give 75 and 25 of 100 over 400 connections', async () => {
-  const ips = [await node(naming('n1')), await node(naming('n2'))]
-  const { desired, targets, at } = web(ips)
-  const edge = plane()
-  await edge.serve(
-    desired,
-    targets.map((target, index) => ({ ...target, weight: index === 0 ? 3 : 1 })),
-  )
-  const counts = { n1: 0, n2: 0 }
-  for (let round = 0; round < 20; round += 1) {
-    const answers = await Promise.all(Array.from({ length: 20 }, () => askTcp(at)))
-    for (const answer of answers) counts[answer.startsWith('n1') ? 'n1' : 'n2'] += 1
-  }
-  expect(counts.n1).toBeGreaterThanOrEqual(280)
-  expect(counts.n1).toBeLessThanOrEqual(320)
-  expect(counts.n1 + counts.n2).toBe(400)
-})
-
-test('with ClientIP affinity a client stays with its node, and without it does not', async () => {
-  const ips = [await node(naming('n1')), await node(naming('n2')), await node(naming('n3'))]
-  const { desired, targets, at } = web(ips, { affinity: { kind: 'ClientIP', timeoutSeconds: 60 } })
-  const edge = plane()
-  await edge.serve(desired, targets)
-  const askFrom = async (from: string): Promise<Set<string>> => {
-    const names = new Set<string>()
-    for (let each = 0; each < 15; each += 1) {
-      names.add((await askTcp({ ...at, from })).slice(0, 2))
-    }
-    return names
-  }
-  expect((await askFrom('127.0.1.1')).size).toBe(1)
-  const others = await Promise.all(['127.0.1.2', '127.0.1.3', '127.0.1.4'].map(askFrom))
-  expect(others.map((names) => names.size)).toEqual([1, 1, 1])
-  await edge.serve({ ...desired, affinity: { kind: 'None' } }, targets)
-  expect((await askFrom('127.0.1.1')).size).toBe(3)
-})
-
 test('a node that refuses costs the client nothing while another answers', async () => {
   const { desired, targets, at } = web([address(), await node(naming('n2'))])
   const edge = plane()
   await edge.serve(desired, targets)
   for (let each = 0; each < 4; each += 1) expect(await askTcp(at)).toContain('n2')
   expect(edge.counters().connectFailures).toBeGreaterThan(0)
-})
-
-test('without a usable node the frontend refuses, and answers again when there is one', async () => {
-  const { desired, targets, at } = web([await node(naming('n1'))])
-  const edge = plane()
-  await edge.serve(desired, [])
-  await expect(askTcp(at)).rejects.toThrow('ECONNREFUSED')
-  await edge.serve(desired, targets)
-  expect(await askTcp(at)).toContain('n1')
-  await edge.serve(desired, [])
-  await expect(askTcp(at)).rejects.toThrow('ECONNREFUSED')
-})
-
-test('a removed node keeps its connections until the drain limit; new ones go elsewhere', async () => {
-  const echo = (socket: Socket): void => void socket.pipe(socket)
-  const ips = [await node(echo), await node(naming('n2'))]
-  const both = web(ips)
-  const edge = plane({ drainMs: 400 })
-  await edge.serve(both.desired, both.targets.slice(0, 1))
-  const old = await dialTo(both.at)
-  old.write('one')
-  expect(String((await once(old, 'data'))[0])).toBe('one')
-
-  const shrunk = { ...both.desired, generation: 2, targets: both.desired.targets.slice(1) }
-  await edge.serve(shrunk, both.targets.slice(1))
-  for (let each = 0; each < 3; each += 1) expect(await askTcp(both.at)).toContain('n2')
-  old.write('two')
-  expect(String((await once(old, 'data'))[0])).toBe('two')
-  await ended(old)
-})
-
-test('a node that only lost its health keeps its connections beyond the drain limit', async () => {
-  const ips = [await node((socket) => void socket.pipe(socket)), await node(naming('n2'))]
-  const { desired, targets, at } = web(ips)
-  const edge = plane({ drainMs: 1 })
-  await edge.serve(desired, targets.slice(0, 1))
-  const old = await dialTo(at)
-  await edge.serve(desired, targets.slice(1))
-  for (let each = 0; each < 5; each += 1) expect(await askTcp(at)).toContain('n2')
-  old.write('on')
-  expect(String((await once(old, 'data'))[0])).toBe('on')
-})
-
-test('a changed node port is for new connections, and the frontend never closes', async () => {
-  const ip = await node((socket) => void socket.pipe(socket))
-  opened.push(await listenTcp(ip, 30_081, naming('moved')))
-  const { desired, targets, at } = web([ip])
-  const edge = plane()
-  await edge.serve(desired, targets)
-  const old = await dialTo(at)
-  const [frontend] = desired.frontends
-  const moved = {
-    ...desired,
-    frontends: [{ ...frontend!, nodePort: port.parse(30_081) }],
-  }
-  await edge.serve(moved, targets)
-  expect(await askTcp(at)).toContain('moved')
-  old.write('old')
-  expect(String((await once(old, 'data'))[0])).toBe('old')
 })
 
 test('under Local the node sees the client, under Cluster the edge', async () => {
@@ -287,32 +194,6 @@ test('under Local the node sees the client, under Cluster the edge', async () =>
   expect(await askTcp({ ...at, from: '127.0.0.7' })).toBe('n1 127.0.0.7')
   await edge.serve({ ...desired, policy: 'Cluster' }, targets)
   expect(await askTcp({ ...at, from: '127.0.0.7' })).toBe('n1 127.0.0.1')
-})
-
-test('PROXY protocol v2 tells the node the client and the frontend, byte for byte', async () => {
-  let heard = Buffer.alloc(0)
-  const ip = await node((socket) => {
-    socket.on('data', (chunk: Buffer) => (heard = Buffer.concat([heard, chunk])))
-    socket.on('end', () => socket.end())
-  })
-  const { desired, targets, at, vip } = web([ip], { proxyProtocol: 'v2' })
-  await plane().serve(desired, targets)
-  const socket = connect({ ...at, localAddress: '127.0.0.7' })
-  await once(socket, 'connect')
-  const clientPort = socket.localPort ?? 0
-  socket.end('hello')
-  socket.resume()
-  await once(socket, 'close')
-  const ports = Buffer.alloc(4)
-  ports.writeUInt16BE(clientPort, 0)
-  ports.writeUInt16BE(8080, 2)
-  const expected = Buffer.concat([
-    Buffer.from('0d0a0d0a000d0a515549540a2111000c', 'hex'),
-    Buffer.from([127, 0, 0, 7, ...vip.split('.').map(Number)]),
-    ports,
-    Buffer.from('hello'),
-  ])
-  expect(heard.toString('hex')).toBe(expected.toString('hex'))
 })
 
 test('beyond its limit of connections a frontend resets, and counts it', async () => {

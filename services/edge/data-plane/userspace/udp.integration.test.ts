@@ -4,7 +4,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { afterEach, expect, test } from 'vitest'
 import { createAddresses, desiredOf, type Wish } from '../../rig/orders.ts'
-import { askTcp, askUdp, listenTcp, listenUdp, type Opened } from '../../rig/sockets.ts'
+import { askUdp, listenUdp, type Opened } from '../../rig/sockets.ts'
 import { createUserspacePlane, type UserspaceLimits } from './userspace.ts'
 
 const address = createAddresses()
@@ -135,20 +135,6 @@ test('without a usable node new clients get nothing, old sessions go on until th
   await port.close()
   await edge.serve(desired, targets)
   expect(await askUdp(at, 'again')).toContain('again')
-})
-
-test('TCP and UDP share an address and a port', async () => {
-  const ip = await node('n1')
-  opened.push(await listenTcp(ip, 30_054, (socket) => void socket.end('tcp')))
-  const { desired, targets, at } = dns([ip])
-  const [udp] = desired.frontends
-  const both = desiredOf({
-    frontends: [udp!, { ...udp!, protocol: 'TCP', nodePort: 30_054 }],
-    targets: desired.targets,
-  })
-  expect(await plane().serve(both, targets)).toEqual({ status: 'serving' })
-  expect(await askTcp(at)).toBe('tcp')
-  expect(await askUdp(at, 'udp')).toContain('udp')
 })
 
 test('SCTP is refused in words, the other frontends are served', async () => {
