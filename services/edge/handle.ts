@@ -15,8 +15,9 @@ import { compareVersions, decide, generationOf, marksOf } from './domain/decide.
 import type { NodeHealth } from './domain/health.ts'
 import type { Probe } from './health/ask-node.ts'
 import { createProber } from './health/prober.ts'
+import { createSecondOpinion } from './health/second-opinion.ts'
 import { createWaitingRoom } from './health/waiting-room.ts'
-import { reportOf, sameContent } from './holding.ts'
+import { healthyNodes, reportOf, sameContent } from './holding.ts'
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts'
 import { answerQuestions } from './inspector.ts'
 import { createReporter, type Reporter } from './reporter.ts'
@@ -85,9 +86,17 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     ...(options.probeIntervalMs === undefined ? {} : { intervalMs: options.probeIntervalMs }),
     ...(options.probeTimeoutMs === undefined ? {} : { timeoutMs: options.probeTimeoutMs }),
   })
+  const second = createSecondOpinion({
+    ...options,
+    healthy: ({ key, epoch }) => {
+      const holding = holdings.get(key)
+      return holding && healthyNodes(holding, epoch, prober.healthOf)
+    },
+  })
   const resources = createResources({
     ...options,
     prober,
+    second,
     waitingRoom: createWaitingRoom({ clock, ids, signal }),
     portsMs: options.portsMs ?? portsDefaultMs,
     onChange: (key) => reporter?.changed([key]),
@@ -144,6 +153,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const lookAgain = async (bus: Bus, round: number): Promise<void> => {
     await forget()
     reporter?.changed(holdings.keys())
+    resources.doubtEmptied()
     try {
       let page: IncomingMessage[] = []
       for await (const message of bus.lastOfEach(streams.edge.name, ordersOf(fleet))) {
@@ -236,6 +246,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
         },
       })
       const heart = createBeat(bus)
+      second.follow(bus)
       answerQuestions({ bus, fleet, edge, startedAt, plane, holdings, log, signal })
       bus.onRebuilt(() => {
         reporter?.changed(holdings.keys())

@@ -10,6 +10,7 @@ import {
 import type { Claim } from './announce/announcer.ts'
 import type { ServeOutcome } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
+import type { OtherWord } from './domain/emptying.ts'
 import type { NodeHealth } from './domain/health.ts'
 import type { WeightedTarget } from './domain/usable-targets.ts'
 import type { Probe } from './health/ask-node.ts'
@@ -33,7 +34,12 @@ export interface Holding {
   outcome: ServeOutcome | { readonly status: 'absent' } | undefined
   /** Whether a restart would know of this order. */
   disk: Disk
+  /** The nodes that take new flows. */
   targets: readonly WeightedTarget[]
+  /** Whether they are none by health, as the other edges were asked about. */
+  emptied: boolean
+  /** Whether the others are being asked. */
+  doubted: boolean
   /** Refusals in a row. */
   attempts: number
   /** Whether its node ports answer, or were waited for long enough. */
@@ -51,6 +57,8 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
   outcome: undefined,
   disk,
   targets: [],
+  emptied: false,
+  doubted: false,
   attempts: 0,
   reached: false,
   claim: { open: new Set(), usable: false },
@@ -60,8 +68,22 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
 const addressesOf = (order: EdgeOrder): ReadonlySet<string> =>
   new Set(order.order === 'serve' ? order.desired.frontends.map(({ ip }) => ip) : [])
 
+/** Of nodes that took flows, those that another order lets take some. */
+const stillOrdered = (
+  serving: readonly WeightedTarget[],
+  order: EdgeOrder,
+): readonly WeightedTarget[] => {
+  const ordered = order.order === 'serve' ? order.desired.targets : []
+  const mayServe = new Set(ordered.filter(({ weight }) => weight > 0).map(placeOf))
+  return serving.filter((target) => mayServe.has(placeOf(target)))
+}
+
+const placeOf = ({ node, ip }: { readonly node: string; readonly ip: string }): string =>
+  `${node} ${ip}`
+
 /** What goes on under a new order until it is in force: addresses that left it are not served any more. */
 export const continued = (holding: Holding, before: Holding): void => {
+  holding.targets = stillOrdered(before.targets, holding.order)
   const addresses = addressesOf(holding.order)
   const earlier = addressesOf(before.order)
   const open = new Set([...before.claim.open].filter((ip) => addresses.has(ip)))
@@ -91,6 +113,19 @@ export const probeOf = (order: Extract<EdgeOrder, { order: 'serve' }>, target: T
   ip: target.ip,
   ...order.desired.health,
 })
+
+/** The nodes of a resource that the probes of this edge find healthy; undefined when it is not served here. */
+export const healthyNodes = (
+  { order }: Holding,
+  epoch: number,
+  healthOf: (probe: Probe) => NodeHealth,
+): OtherWord['healthy'] | undefined => {
+  if (order.order === 'remove' || marksOf(order).epoch !== epoch) return undefined
+  return order.desired.targets.flatMap((target) => {
+    const { state, weight } = healthOf(probeOf(order, target))
+    return state === 'healthy' ? [{ node: target.node, weight }] : []
+  })
+}
 
 export interface ReportContext {
   readonly fleet: FleetName

@@ -5,14 +5,14 @@ import { noHerald, type Herald } from './announce/herald.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import { newPorts } from './domain/new-ports.ts'
-import { usableTargets } from './domain/usable-targets.ts'
 import type { Prober } from './health/prober.ts'
+import type { SecondOpinion } from './health/second-opinion.ts'
+import { createSteering } from './health/steering.ts'
 import type { WaitingRoom } from './health/waiting-room.ts'
 import {
   claimAfter,
   continued,
   createHolding,
-  probeOf,
   probesOf,
   type Disk,
   type Holding,
@@ -35,6 +35,8 @@ export interface Resources {
   forgetRemoved(before: number): Promise<void>
   /** The health of nodes changed: new flows go by it from now on. */
   reweigh(keys: Iterable<ResourceKey>): void
+  /** Asks the other edges again about what is empty by health: they may not have been there to ask. */
+  doubtEmptied(): void
   /** Ends the announcing: withdraws what is not served without this process. */
   close(): Promise<void>
 }
@@ -44,6 +46,9 @@ export interface ResourcesOptions {
   /** Who tells that addresses are served here; nobody where it is left out. */
   readonly herald?: Herald
   readonly prober: Prober
+  readonly second: Pick<SecondOpinion, 'ask'>
+  /** How soon edges that find nodes healthy which refuse this one are asked again; a second. */
+  readonly askAgainMs?: number
   readonly waitingRoom: WaitingRoom
   /** The longest wait for new node ports, over all orders that come meanwhile. */
   readonly portsMs: number
@@ -63,6 +68,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
     plane,
     herald = noHerald,
     prober,
+    second,
     waitingRoom,
     journal,
     clock,
@@ -86,13 +92,16 @@ export const createResources = (options: ResourcesOptions): Resources => {
     },
   })
 
-  const weigh = (holding: Holding): void => {
-    const { order } = holding
-    if (order.order === 'remove') return
-    holding.targets = usableTargets(order.desired.targets, (target) =>
-      prober.healthOf(probeOf(order, target)),
-    )
-  }
+  const steering = createSteering({
+    prober,
+    second,
+    clock,
+    log,
+    signal,
+    isCurrent: (key, holding) => isCurrent(key, holding),
+    onSteered: (key, holding) => void applyAgain(key, holding),
+    ...(options.askAgainMs === undefined ? {} : { askAgainMs: options.askAgainMs }),
+  })
   /** Makes the data plane match one holding; true when what came of it is new. */
   const apply = async (key: ResourceKey, holding: Holding): Promise<boolean> => {
     const { order } = holding
@@ -155,7 +164,7 @@ export const createResources = (options: ResourcesOptions): Resources => {
     holdings.set(key, holding)
     changes += 1
     prober.watch(key, probesOf(order))
-    weigh(holding)
+    steering.weigh(key, holding)
     return [key, holding]
   }
 
@@ -254,13 +263,13 @@ export const createResources = (options: ResourcesOptions): Resources => {
       changes += over.length
       await journal.forget(over.map(([key]) => key))
     },
+    doubtEmptied: () => {
+      for (const [key, holding] of holdings) steering.doubt(key, holding)
+    },
     reweigh: (keys) => {
       for (const key of keys) {
         const holding = holdings.get(key)
-        if (!holding) continue
-        const before = JSON.stringify(holding.targets)
-        weigh(holding)
-        if (JSON.stringify(holding.targets) !== before) void applyAgain(key, holding)
+        if (holding && steering.weigh(key, holding)) void applyAgain(key, holding)
       }
     },
     close: async () => {

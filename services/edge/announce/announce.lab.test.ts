@@ -65,6 +65,7 @@ const startEdge = async (lab: Lab, bgp: LabBgp, edge: LabEdge, folder: string) =
     herald,
     journal,
     prober: { watch: () => undefined, healthOf: () => health, close: () => undefined },
+    second: { ask: () => Promise.resolve([]) },
     waitingRoom: { answered: () => Promise.resolve() },
     portsMs: 0,
     signal: life.signal,
