@@ -51,6 +51,8 @@ export const targetHealth = z.object({
   /** Ready pods on the node as kube-proxy tells, null where it tells nothing. */
   weight: z.int().min(0).nullable(),
   problem: z.string().max(300).nullable(),
+  /** The weight with which the edge sends new flows there, 0 for none; missing where it does not tell. */
+  flows: z.int().min(0).optional(),
 })
 export type TargetHealth = z.infer<typeof targetHealth>
 
@@ -68,6 +70,8 @@ export const edgeReport = z.object({
   /** `desiredHash` of what is served, for drift checks. */
   hash: z.string(),
   targets: z.array(targetHealth),
+  /** Since when new flows go where they go, by the edge's clock. */
+  flowsSince: z.iso.datetime().optional(),
   at: z.iso.datetime(),
 })
 export type EdgeReport = z.infer<typeof edgeReport>

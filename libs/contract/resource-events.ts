@@ -61,6 +61,34 @@ export const resourceEvents = {
     cause: z.enum(['nodes', 'endpoints', 'nodes-and-endpoints']),
   }),
 
+  /**
+   * New flows go to other nodes than before, or in other shares, since the nodes' health says so. The order
+   * stands: edges act on health by themselves. Emitted by the provisioner from what they report, for the
+   * audit: with TargetsChanged it answers which nodes took flows when, and why. What came and went within
+   * half a minute may be left out, and a Service that flaps is told of every ten minutes at most.
+   */
+  TargetHealthChanged: z.object({
+    ...position,
+    /** Since when the last of the edges does so, by its own clock. */
+    since: z.iso.datetime(),
+    changes: z
+      .array(
+        z.object({
+          node: z.string().max(253),
+          /** Weights of new flows, 0 for none. */
+          before: z.int().min(0),
+          after: z.int().min(0),
+          /** What is wrong with the node, such as `answered 503`. */
+          problem: z.string().max(300).nullable(),
+        }),
+      )
+      .min(1)
+      .max(5000),
+    /** How many nodes take new flows now. */
+    serving: z.int().min(0),
+    reportedBy: z.array(z.string()),
+  }),
+
   /** The provider's copy differs from the log. Emitted by the provisioner, which then repairs it. */
   ResourceDrifted: z.object({ ...position, found: z.string() }),
 

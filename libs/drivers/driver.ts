@@ -155,7 +155,17 @@ export interface Present<View = unknown> {
   readonly ingress: readonly Ingress[]
   readonly confirmedBy: readonly string[]
   readonly targets: readonly TargetHealth[]
+  /** Where new flows go; missing where the provider does not tell. */
+  readonly flows?: Flows
   readonly view?: View
+}
+
+/** Where a provider sends new flows, of the nodes that it was told. */
+export interface Flows {
+  /** By node: the weight, 0 for none, and what is wrong with it. */
+  readonly nodes: ReadonlyMap<string, { readonly weight: number; readonly problem: string | null }>
+  /** Since when, by the provider's own clock, RFC 3339. */
+  readonly since: string
 }
 
 export interface ProviderChange {

@@ -451,9 +451,9 @@ test('the weight a node tells decides: 3 pods and 1 pod get 75 and 25 of 100', a
   await order(serveOrder(desired))
   await reported(desired, {
     targets: [
-      { node: 'n1', state: 'healthy', weight: 3, problem: null },
-      { node: 'n2', state: 'healthy', weight: 1, problem: null },
-      { node: 'n3', state: 'unhealthy', weight: 0, problem: 'answered 503' },
+      { node: 'n1', state: 'healthy', weight: 3, problem: null, flows: 3 },
+      { node: 'n2', state: 'healthy', weight: 1, problem: null, flows: 1 },
+      { node: 'n3', state: 'unhealthy', weight: 0, problem: 'answered 503', flows: 0 },
     ],
   })
   const counts = await shares(at, 400)
@@ -470,8 +470,21 @@ test('a node that says 503 gets nothing new; when all say so the frontend refuse
   await holds(async () => expect((await shares(at, 6)).get('n1')).toBeUndefined())
   n2.health.status = 503
   await holds(async () => expect(askTcp(at)).rejects.toThrow('ECONNREFUSED'))
+  const none = await reported(desired, { targets: [{ flows: 0 }, { flows: 0 }] as never })
   n1.health.status = 200
   await holds(async () => expect(await askTcp(at)).toBe('n1'))
+  const one = await reported(desired, { targets: [{ flows: 1 }, { flows: 0 }] as never })
+  expect(Date.parse(one.flowsSince ?? '')).toBeGreaterThan(Date.parse(none.flowsSince ?? ''))
+})
+
+test('flows go where they went since before an order that changes nothing about it', async () => {
+  await startEdge(bus)
+  const { desired } = web([await node('n1')])
+  await order(serveOrder(desired))
+  const first = await reported(desired, { generation: 1, targets: [{ state: 'healthy' }] as never })
+  await order(serveOrder(again(desired, { generation: 2, sourceRanges: ['127.0.0.0/8' as never] })))
+  const second = await reported(desired, { generation: 2 })
+  expect(second.flowsSince).toBe(first.flowsSince)
 })
 
 test('nodes that go silent all at once are used on', async () => {

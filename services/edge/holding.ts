@@ -36,6 +36,8 @@ export interface Holding {
   disk: Disk
   /** The nodes that take new flows. */
   targets: readonly WeightedTarget[]
+  /** Since when, in milliseconds since the Unix epoch. */
+  flowsSince: number
   /** Whether they are none by health, as the other edges were asked about. */
   emptied: boolean
   /** Whether the others are being asked. */
@@ -57,6 +59,7 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
   outcome: undefined,
   disk,
   targets: [],
+  flowsSince: since,
   emptied: false,
   doubted: false,
   attempts: 0,
@@ -84,6 +87,7 @@ const placeOf = ({ node, ip }: { readonly node: string; readonly ip: string }): 
 /** What goes on under a new order until it is in force: addresses that left it are not served any more. */
 export const continued = (holding: Holding, before: Holding): void => {
   holding.targets = stillOrdered(before.targets, holding.order)
+  if (holding.targets.length === before.targets.length) holding.flowsSince = before.flowsSince
   const addresses = addressesOf(holding.order)
   const earlier = addressesOf(before.order)
   const open = new Set([...before.claim.open].filter((ip) => addresses.has(ip)))
@@ -149,6 +153,7 @@ export const reportOf = (holding: Holding, context: ReportContext): EdgeReport |
   if (state === 'serving' && !(holding.reached && holding.told)) return undefined
   const { fleet, edge, healthOf } = context
   const targets = order.order === 'serve' ? order.desired.targets : []
+  const flows = new Map(holding.targets.map(({ node, weight }) => [node, weight]))
   return {
     fleet,
     edge,
@@ -165,8 +170,10 @@ export const reportOf = (holding: Holding, context: ReportContext): EdgeReport |
         state: health?.state ?? 'unknown',
         weight: health?.weight ?? null,
         problem: health?.problem ?? null,
+        flows: flows.get(target.node) ?? 0,
       }
     }),
+    flowsSince: new Date(holding.flowsSince).toISOString(),
     at: new Date(context.now).toISOString(),
   }
 }

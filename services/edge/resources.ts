@@ -99,7 +99,10 @@ export const createResources = (options: ResourcesOptions): Resources => {
     log,
     signal,
     isCurrent: (key, holding) => isCurrent(key, holding),
-    onSteered: (key, holding) => void applyAgain(key, holding),
+    onSteered: (key, holding) => {
+      void applyAgain(key, holding)
+      onChange(key)
+    },
     ...(options.askAgainMs === undefined ? {} : { askAgainMs: options.askAgainMs }),
   })
   /** Makes the data plane match one holding; true when what came of it is new. */

@@ -132,6 +132,8 @@ export interface World {
   /** The same for so many seconds, whatever happens in them. */
   pass(seconds: number): Promise<void>
   advance(ms: number): void
+  /** Milliseconds since the Unix epoch. */
+  now(): number
   story(): Promise<readonly RecordedEvent[]>
   /** Types of resource events, in order. */
   told(): Promise<readonly string[]>
@@ -239,6 +241,7 @@ export const createWorld = (
       }
     },
     advance: (ms) => (now += ms),
+    now: () => now,
     story: () => store.log.story(tenant, web),
     told: async () =>
       (await store.log.story(tenant, web))

@@ -24,6 +24,7 @@ import {
 } from '@weir/contract'
 import type { Capabilities, Observed } from '../driver.ts'
 import { sameOwner, type Place } from '../marks.ts'
+import { flowsOf } from './flows.ts'
 
 export interface EdgeSays {
   readonly edge: EdgeId
@@ -106,6 +107,7 @@ const presence = (
   const generation = serve?.desired.generation ?? newestGeneration(marks, counting)
   const current = reports.filter((report) => report.generation === generation)
   const asTold = current.filter((report) => report.hash === wantedHash)
+  const flows = flowsOf(serve?.desired, asTold)
   return {
     status: 'present',
     marks,
@@ -115,6 +117,7 @@ const presence = (
     ingress: ingressOf(serve, rules.ipMode),
     confirmedBy: asTold.map((report) => report.edge).toSorted(),
     targets: mergeHealth(reports),
+    ...(flows && { flows }),
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type OwnershipMarks,
 } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
-import type { Capabilities, Driver, InventoryItem, Observed, Outcome } from '../driver.ts'
+import type { Capabilities, Driver, Flows, InventoryItem, Observed, Outcome } from '../driver.ts'
 import { sameOwner } from '../marks.ts'
 import { planOrder, type MemoryCall, type MemorySeen } from './memory-plan.ts'
 import { createMemoryProvider, notOurs, type Kept, type MemoryProvider } from './memory-provider.ts'
@@ -37,6 +37,8 @@ export interface MemoryDriver extends Driver<MemorySeen> {
   meet(faults: readonly MemoryFault[]): void
   /** The provider itself, to look inside and to change behind the driver's back. */
   readonly provider: MemoryProvider
+  /** What it tells of new flows from now on, of every resource; undefined for nothing. */
+  direct(flows: Flows | undefined): void
   /** Freezes what `inventory` answers at what is there now, or thaws it. */
   freezeList(frozen: boolean): void
 }
@@ -66,6 +68,7 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
   const provider = options.provider ?? createMemoryProvider(options.slow === true)
   let faults: readonly MemoryFault[] = []
   let frozen: readonly InventoryItem[] | undefined
+  let flows: Flows | undefined
 
   const call = async (attempt: string, effect: () => Outcome): Promise<Outcome> => {
     const [fault = 'works', ...rest] = faults
@@ -95,7 +98,10 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
     observe: async (marks) => {
       await Promise.resolve()
       const view = { there: provider.at(marks.key) }
-      return { ...observed(provider.find(marks), { name, ipMode: capabilities.ipMode }), view }
+      return {
+        ...observed(provider.find(marks), { name, ipMode: capabilities.ipMode, flows }),
+        view,
+      }
     },
     plan: (order, seen) => planOrder(order, seen, { capabilities, installation }),
     execute: async (step) => {
@@ -130,6 +136,7 @@ export const createMemoryDriver = (options: MemoryDriverOptions): MemoryDriver =
     onChange: (handle, signal) => provider.onChange(handle, signal),
     provider,
     meet: (next) => (faults = next),
+    direct: (tell) => (flows = tell),
     freezeList: (freeze) => (frozen = freeze ? list() : undefined),
   }
 }
@@ -150,7 +157,11 @@ const toItem = ({ marks, generation }: DesiredResource): InventoryItem => ({
 
 const observed = (
   there: Kept | undefined,
-  by: { readonly name: string; readonly ipMode: Capabilities['ipMode'] },
+  by: {
+    readonly name: string
+    readonly ipMode: Capabilities['ipMode']
+    readonly flows: Flows | undefined
+  },
 ): Observed => {
   if (there === undefined) return { status: 'absent', confirmedBy: [by.name] }
   const { desired, ready, leaving } = there
@@ -166,5 +177,6 @@ const observed = (
     })),
     confirmedBy: [by.name],
     targets: [],
+    ...(by.flows && { flows: by.flows }),
   }
 }

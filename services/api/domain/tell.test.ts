@@ -12,6 +12,15 @@ const leases = [{ ip, pool: 'public' }]
 const frontends = [{ ip, protocol: 'TCP', port: 443 }]
 const moved = (after: unknown) =>
   said('TargetsChanged', { ...at, before: [], after, cause: 'nodes' })
+const healthOf = (
+  serving: number,
+  ...changes: readonly (readonly [string, number, number, string | null])[]
+) =>
+  said('TargetHealthChanged', {
+    ...at,
+    serving,
+    changes: changes.map(([node, before, after, problem]) => ({ node, before, after, problem })),
+  })
 
 test.each([
   [requested(service, 'web'), 'shop/web wants a load balancer'],
@@ -40,6 +49,16 @@ test.each([
   [
     said('ResourceProgrammed', { ...at, confirmedBy: ['edge-1'] }),
     'generation 2, confirmed by edge-1',
+  ],
+  [
+    healthOf(2, ['node-1', 1, 0, 'answered 503'], ['node-2', 1, 3, null], ['node-3', 0, 1, null]),
+    'without node-1 (answered 503), node-2 x3, node-3 back; 2 nodes take flows',
+  ],
+  [healthOf(1, ['node-1', 0, 2, null]), 'node-1 x2 back; 1 node takes flows'],
+  [healthOf(0, ['node-1', 1, 0, null]), 'without node-1; no node takes flows'],
+  [
+    healthOf(7, ...['a', 'b', 'c', 'd', 'e', 'f'].map((node) => [node, 0, 1, null] as const)),
+    'a back, b back, c back, d back, 2 more; 7 nodes take flows',
   ],
   [said('ResourceAbsent', { ...at, confirmedBy: ['log'] }), 'confirmed by log'],
   [said('FinalizerRemoved', { objectGone: false }), ''],

@@ -1,5 +1,12 @@
 // What an event says, in a few words for people. The event itself has the rest.
-import { frontendText, isRefusal, reasonOf, type RecordedEvent, type Target } from '@weir/contract'
+import {
+  frontendText,
+  isRefusal,
+  reasonOf,
+  type EventData,
+  type RecordedEvent,
+  type Target,
+} from '@weir/contract'
 
 /** The gist of an event of a Service's story; empty for one whose type says it all. */
 export const gistOf = (event: RecordedEvent): string => {
@@ -21,6 +28,8 @@ export const gistOf = (event: RecordedEvent): string => {
       return `generation ${event.data.generation} for ${nodesOf(event.data.desired.targets)}`
     case 'TargetsChanged':
       return `${nodesOf(event.data.after)}, by ${event.data.cause}`
+    case 'TargetHealthChanged':
+      return flowsText(event.data)
     case 'ResourceProgrammed':
       return `generation ${event.data.generation}, confirmed by ${event.data.confirmedBy.join(', ')}`
     case 'ResourceDrifted':
@@ -68,4 +77,17 @@ const nodesOf = (targets: readonly Target[]): string => {
     .map(({ node, weight }) => (weight === 1 ? node : `${node} x${weight}`))
   const rest = live.length - named.length
   return rest > 0 ? `${named.join(', ')} and ${rest} more` : named.join(', ')
+}
+
+/** `without node-2 (answered 503), node-3 x2, node-4 back; 3 nodes take flows`. */
+const flowsText = ({ changes, serving }: EventData<'TargetHealthChanged'>): string => {
+  const named = changes.slice(0, shown).map(({ node, before, after, problem }) => {
+    if (after === 0) return problem === null ? `without ${node}` : `without ${node} (${problem})`
+    const share = after === 1 ? node : `${node} x${after}`
+    return before === 0 ? `${share} back` : share
+  })
+  const rest = changes.length - named.length
+  const all = rest > 0 ? [...named, `${rest} more`] : named
+  const takers = ['no node takes', '1 node takes'][serving] ?? `${serving} nodes take`
+  return `${all.join(', ')}; ${takers} flows`
 }

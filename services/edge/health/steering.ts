@@ -41,6 +41,7 @@ export const createSteering = (options: SteeringOptions): Steering => {
   const steer = (holding: Holding, targets: readonly WeightedTarget[]): boolean => {
     if (JSON.stringify(targets) === JSON.stringify(holding.targets)) return false
     holding.targets = targets
+    holding.flowsSince = clock.now()
     return true
   }
   /** Until then the set stays as it was. */

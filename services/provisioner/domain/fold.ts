@@ -8,6 +8,7 @@ import {
   type RecordedEvent,
   type StreamId,
 } from '@weir/contract'
+import { asOrdered, toldAfterOrder, toldOf } from './flows.ts'
 import type { Life, Living, ProvisionState, Wish } from './state.ts'
 import type { Role } from './step.ts'
 
@@ -84,6 +85,7 @@ const begin = (before: Folded, wish: Wish, event: RecordedEvent): Folded => {
     serves: false,
     operation: null,
     discarded: [],
+    flows: asOrdered,
     since: event.recordedtime,
     refusedHash: null,
     parked: false,
@@ -121,6 +123,7 @@ const epochOf = (event: RecordedEvent, living: readonly Living[]): number | unde
     case 'OperationStarted':
     case 'ResourceProgrammed':
     case 'TargetsChanged':
+    case 'TargetHealthChanged':
     case 'ResourceDrifted':
     case 'ResourceDiscarded':
     case 'ResourceDeleteIntended':
@@ -151,6 +154,8 @@ const after = (life: Living, event: RecordedEvent): Living => {
       return programmed(life, event)
     case 'TargetsChanged':
       return targetsChanged(life, event.data, event)
+    case 'TargetHealthChanged':
+      return { ...life, flows: toldOf(life, event) }
     case 'ResourceDiscarded':
       return { ...life, discarded: [...life.discarded, event.data.ref].slice(-mostDiscarded) }
     case 'ResourceRefused':
@@ -188,7 +193,8 @@ const ordered = (life: Living, event: RecordedEvent): Life => ({
 
 const intended = (life: Living, desired: DesiredResource, event: RecordedEvent): Living => {
   // An intent that raced with the release is a resource to remove, not one to serve.
-  const told = { ...ordered(life, event), desired, generation: desired.generation }
+  const flows = toldAfterOrder(life.flows, desired.targets)
+  const told = { ...ordered(life, event), desired, generation: desired.generation, flows }
   return life.status === 'Released'
     ? { ...told, status: 'Released' }
     : { ...told, status: 'Intended' }
@@ -231,7 +237,7 @@ const targetsChanged = (
  * as somebody else's delete, leaves it wanted, and its generations go on rising past the tombstone's.
  */
 const absent = (life: Living): Living => {
-  const gone: Life = { ...life, desired: null, serves: false, operation: null }
+  const gone: Life = { ...life, desired: null, serves: false, operation: null, flows: asOrdered }
   if (life.status === 'Released') return { ...gone, status: 'Absent' }
   if (life.status === 'Removing') return { ...gone, status: life.released ? 'Absent' : 'Wanted' }
   return life.status === 'Absent' ? life : { ...gone, status: 'Wanted' }

@@ -7,6 +7,7 @@ import {
   type DomainEvent,
   type Target,
 } from '@weir/contract'
+import { changeOfFlows } from './flows.ts'
 import type { Wanted } from './plan.ts'
 import type { Life, Living } from './state.ts'
 import {
@@ -147,7 +148,8 @@ export const decideServing = (state: Serving, known: Knowledge): Step => {
   if (wait !== undefined) return wait
   if (sight === null) return { step: 'observe', marks }
   if (isAsTold(desired, sight)) {
-    return state.status === 'Programmed' ? routine : record(programmed(state, sight))
+    if (state.status === 'Intended') return record(programmed(state, sight))
+    return changeOfFlows(state, sight, known.now) ?? routine
   }
   const drift = state.status === 'Programmed' ? driftOf(desired, sight) : undefined
   if (drift !== undefined) {

@@ -9,6 +9,16 @@ import type {
   StreamId,
 } from '@weir/contract'
 
+/** What the log says of new flows that do not go as ordered. */
+export interface FlowsTold {
+  /** Weights that are not those ordered, by node; 0 for one that takes no flows. */
+  readonly weights: ReadonlyMap<string, number>
+  /** When it was last told, by the log's clock, RFC 3339; null before the first time. */
+  readonly at: string | null
+  /** How often it was told, each time within an hour of the time before. */
+  readonly run: number
+}
+
 /** What a Service asks for now, with what is held for it. */
 export interface Wish {
   readonly cluster: ClusterId
@@ -40,6 +50,8 @@ export interface Life {
   readonly operation: Operation | null
   /** The provider's ids of what was discarded for this life, the newest last. */
   readonly discarded: readonly string[]
+  /** Where the log says that new flows go other than ordered. */
+  readonly flows: FlowsTold
   /** When the newest order was intended, by the log's clock, RFC 3339. */
   readonly since: string
   /** The intent that the driver refused last, so that it is told once. */

@@ -31,6 +31,14 @@ export type Sight =
       readonly ready: boolean
       readonly ingress: readonly Ingress[]
       readonly confirmedBy: readonly string[]
+      /** Where new flows go, and since when; missing where the driver does not tell. */
+      readonly flows?: {
+        readonly nodes: ReadonlyMap<
+          string,
+          { readonly weight: number; readonly problem: string | null }
+        >
+        readonly since: string
+      }
     }
   | { readonly status: 'unknown'; readonly problem: string }
 
