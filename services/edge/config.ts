@@ -43,7 +43,9 @@ export const config = z.object({
   /** The folder of the last good state; it must outlive the process. */
   WEIR_EDGE_STATE_DIR: z.string({ error: 'expected a folder this user may write' }).min(1),
   /** How routers hear which addresses this edge serves. */
-  WEIR_EDGE_ANNOUNCE: z.enum(['none', 'bgp'], { error: 'expected none or bgp' }).default('none'),
+  WEIR_EDGE_ANNOUNCE: z
+    .enum(['none', 'bgp', 'l2'], { error: 'expected none, bgp or l2' })
+    .default('none'),
   /** Of `bgp`: where gobgpd's API answers. */
   WEIR_EDGE_BGP_API: z.string().default('127.0.0.1:50051'),
   /** Where routers send packets, if not to the address that gobgpd has its session with. */

@@ -1,9 +1,11 @@
 import { connectBus, type Bus } from '@weir/bus'
+import { OperatingError } from '@weir/kernel'
 import { run, type ServiceContext } from '@weir/runtime'
 import { join } from 'node:path'
 import { createBgpHerald } from './announce/bgp-herald.ts'
 import { connectGobgp } from './announce/gobgp.ts'
 import { noHerald, type Herald } from './announce/herald.ts'
+import { createL2Herald } from './announce/l2-herald.ts'
 import { config, type EdgeConfig } from './config.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { createEnvoyPlane } from './data-plane/envoy/envoy-plane.ts'
@@ -36,17 +38,32 @@ const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane
   return createUserspacePlane({ clock, ids, limits: { ...limits, drainMs } })
 }
 
-const openHerald = (context: ServiceContext<EdgeConfig>): Herald => {
+/** @throws OperatingError when the segment cannot be looked after here */
+const openHerald = async (context: ServiceContext<EdgeConfig>): Promise<Herald> => {
   const { config: settings, clock, ids, log } = context
-  if (settings.WEIR_EDGE_ANNOUNCE === 'none') return noHerald
-  return createBgpHerald({
-    gobgp: connectGobgp({ address: settings.WEIR_EDGE_BGP_API, now: () => clock.now() }),
-    nextHops: { IPv4: settings.WEIR_EDGE_BGP_NEXT_HOP, IPv6: settings.WEIR_EDGE_BGP_NEXT_HOP_V6 },
-    communities: settings.WEIR_EDGE_BGP_COMMUNITIES,
-    clock,
-    ids,
-    log,
-  })
+  switch (settings.WEIR_EDGE_ANNOUNCE) {
+    case 'none':
+      return noHerald
+    case 'l2': {
+      // It drops what the kernel's data plane leaves, which is all that another one lives on.
+      if (settings.WEIR_FLEET_DATA_PLANE !== 'kernel') {
+        throw new OperatingError('WEIR_EDGE_ANNOUNCE=l2 needs WEIR_FLEET_DATA_PLANE=kernel')
+      }
+      const device = settings.WEIR_EDGE_INTERFACE
+      return createL2Herald({ device, run: runProgram, clock, log })
+    }
+    case 'bgp': {
+      const { WEIR_EDGE_BGP_NEXT_HOP: IPv4, WEIR_EDGE_BGP_NEXT_HOP_V6: IPv6 } = settings
+      return createBgpHerald({
+        gobgp: connectGobgp({ address: settings.WEIR_EDGE_BGP_API, now: () => clock.now() }),
+        nextHops: { IPv4, IPv6 },
+        communities: settings.WEIR_EDGE_BGP_COMMUNITIES,
+        clock,
+        ids,
+        log,
+      })
+    }
+  }
 }
 
 await run({
@@ -56,7 +73,7 @@ await run({
   start: async (context: ServiceContext<EdgeConfig>) => {
     const { config: settings, log, clock, ids, signal, health, metrics, trace } = context
     const plane = await openPlane(context)
-    const herald = openHerald(context)
+    const herald = await openHerald(context)
     const agent = createEdgeAgent({
       fleet: settings.WEIR_FLEET,
       edge: settings.WEIR_EDGE_ID,

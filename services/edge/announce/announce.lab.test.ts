@@ -46,7 +46,7 @@ const startEdge = async (lab: Lab, bgp: LabBgp, edge: LabEdge, folder: string) =
   const harm = { nft: false, beforeDelete: () => Promise.resolve() }
   const run: RunProgram = async (argv, input) => {
     if (harm.nft && argv[0] === 'nft') throw new OperatingError('nft: no memory')
-    if (input?.includes('delete element') === true) await harm.beforeDelete()
+    if (String(input).includes('delete element')) await harm.beforeDelete()
     return lab.on(edge)(argv, input)
   }
   const options = { device: 'eth0', drainMs: 60_000, run, ...ports }

@@ -5,7 +5,7 @@ import { OperatingError } from '@weir/kernel'
  * Runs a program, gives it `input` and answers what it printed.
  * @throws OperatingError with what it said when it fails
  */
-export type RunProgram = (argv: readonly string[], input?: string) => Promise<string>
+export type RunProgram = (argv: readonly string[], input?: string | Uint8Array) => Promise<string>
 
 /** Runs programs in the namespace of this process. */
 export const runProgram: RunProgram = (argv, input = '') =>
