@@ -3,6 +3,7 @@
 import { desiredHash, ipAddress, type DesiredResource, type OwnershipMarks } from '@weir/contract'
 import {
   comparePlaces,
+  findUnsupported,
   memoryCapabilities,
   remove,
   sameOwner,
@@ -14,6 +15,7 @@ import {
   type Order,
   type Outcome,
   type Plan,
+  type Refused,
   type Step,
 } from '@weir/drivers'
 import type { FaultPlan } from '../faults.ts'
@@ -54,7 +56,7 @@ export const createCloudDriver = (
       const all = await ask(`read ${marks.key}`, 'provider-read', () => cloud.read())
       return observed(cloud.name, marks, all.filter(isUnder(marks)))
     },
-    plan: (order, seen) => planOf(order, seen),
+    plan: (order, seen) => barred(order, { capabilities, installation }) ?? planOf(order, seen),
     execute: async (step) => {
       const call = step.call as CloudCall
       const at = asked()
@@ -72,7 +74,7 @@ export const createCloudDriver = (
       const all = await ask(`read ${ref}`, 'provider-read', () => cloud.read())
       const there = all.find((thing) => thing.ref === ref)
       if (there === undefined) return { status: 'done' }
-      if (there.marks === null || !sameOwner(there.marks, marks)) return notOurs
+      if (there.marks === null || !isSame(there.marks, marks)) return notOurs
       if (there.marks.installation !== installation) return notOurs
       const at = asked()
       const answer = await ask(`delete ${ref}`, 'provider-write', () => cloud.remove(ref, at))
@@ -100,7 +102,7 @@ export const withApply = (driver: Driver): Driver =>
   })
 
 const pageSize = 3
-const notOurs: Outcome = {
+const notOurs: Refused = {
   status: 'refused',
   capability: 'ownership',
   problem: 'it carries the marks of another owner',
@@ -138,6 +140,21 @@ const observed = (name: string, marks: OwnershipMarks, view: View): Observed<Vie
 
 const addressesOf = ({ address, desired }: CloudThing): readonly string[] =>
   address === null ? [...new Set((desired?.frontends ?? []).map(({ ip }) => ip))] : [address]
+
+const isSame = (one: OwnershipMarks, other: OwnershipMarks): boolean =>
+  sameOwner(one, other) && one.epoch === other.epoch
+
+/** Why nothing is to be asked at all; undefined when the order may be followed. */
+const barred = (
+  order: Order,
+  by: { readonly capabilities: Capabilities; readonly installation: string },
+): Refused | undefined => {
+  const marks = order.order === 'serve' ? order.desired.marks : order.marks
+  if (marks.installation !== by.installation) return notOurs
+  if (order.order === 'remove') return undefined
+  const unsupported = findUnsupported(by.capabilities, order.desired)
+  return unsupported && { status: 'refused', ...unsupported }
+}
 
 const planOf = (order: Order, seen: Observed): Plan => {
   if (seen.status === 'unknown') return { status: 'locked', retryMs: 1000 }

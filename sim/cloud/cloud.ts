@@ -71,6 +71,10 @@ export interface CloudPorts {
   readonly onAct: (act: ProviderAct) => void
 }
 
+/** Other owners have other names, as with the drivers of real clouds. */
+export const nameOf = ({ installation, key, epoch }: OwnershipMarks): string =>
+  `weir-${installation}-${key}-${epoch}`
+
 export const createCloud = (ports: CloudPorts): Cloud => {
   const { shape, faults, now, onAct } = ports
   const { name: driver, kind } = shape
@@ -142,7 +146,7 @@ export const createCloud = (ports: CloudPorts): Cloud => {
     create: (desired, asked) => {
       const refused = refusedAt(desired)
       if (refused !== undefined) return refused
-      const name = asked.name ?? `weir-${desired.marks.key}-${desired.marks.epoch}`
+      const name = asked.name ?? nameOf(desired.marks)
       const there = [...things.values()].find((each) => each.name === name)
       if (there !== undefined) return { status: 'exists', ref: there.ref }
       made += 1

@@ -1,20 +1,23 @@
 import { createLogFollower } from '@weir/drivers'
 import { collectorName, createCollector } from '../../services/gc/handle.ts'
+import { createReminders } from '../../services/gc/reminders.ts'
 import { joinBackbone } from './backbone.ts'
 import type { Machine } from './machine.ts'
 
-/** What `services/gc/main.ts` wires: one collector for all providers, as the log approves. */
+/** What `services/gc/main.ts` wires: one collector for all providers, and reminders for owners, as the log approves. */
 export const hostGc = (machine: Machine): void => {
   const { clock, ids, logger, pace, installation, drivers } = machine
   const { store } = joinBackbone(machine, collectorName)
+  const follower = createLogFollower(store.log)
+  const holder = `${collectorName}/${ids.uuid()}`
   const collector = createCollector({
     store,
     drivers,
-    follower: createLogFollower(store.log),
+    follower,
     installation,
     clock,
     logger,
-    holder: `${collectorName}/${ids.uuid()}`,
+    holder,
     intervalMs: pace.gcIntervalMs,
     apartMs: 5000,
     rules: {
@@ -26,5 +29,7 @@ export const hostGc = (machine: Machine): void => {
       breakerShare: 0.3,
     },
   })
-  collector.run(machine.signal).catch(machine.onBroken)
+  const everyMs = pace.gcIntervalMs * 2
+  const reminders = createReminders({ store, follower, clock, logger, holder, everyMs })
+  for (const part of [collector, reminders]) part.run(machine.signal).catch(machine.onBroken)
 }
