@@ -32,8 +32,8 @@ const problems: Readonly<Record<Verdict, string>> = {
   orphan: 'its reason to exist is gone; gc removes it after two scans and a grace',
   'no-intent':
     'it carries our marks but the log knows no intent: never deleted by itself, look at it',
-  foreign: "it carries another installation's marks: never touched",
-  unmarked: 'it carries no marks that we can read: never touched',
+  foreign: 'never touched',
+  unmarked: 'never touched',
 }
 
 const unjudged = { state: null, firstSeen: null, dueAt: null, condemned: null } as const

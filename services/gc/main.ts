@@ -59,7 +59,7 @@ await run({
     })
     const everyMs = settings.WEIR_GC_REMIND_SECONDS * 1000
     const owners = { store, follower, clock, logger, holder, everyMs, observeOnly }
-    const reminders = createReminders(owners)
+    const reminders = createReminders({ ...owners, onLook: measured.onLook })
     const running = [registry, collector, repairs, reminders].map((part) => part.run(signal))
     return {
       stop: async () => {

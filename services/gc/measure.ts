@@ -1,6 +1,7 @@
 import type { Ended } from '@weir/drivers'
 import type { Metrics } from '@weir/runtime'
 import { collectorName, type Cycle } from './handle.ts'
+import type { Left } from './reminders.ts'
 
 /** Seconds; from a delete that nobody had to wait for to one that somebody must look after. */
 const buckets = [1, 5, 15, 30, 60, 120, 180, 240, 300, 600, 1800, 3600, 14_400, 86_400]
@@ -42,7 +43,16 @@ export const measureCleanup = (metrics: Metrics) => {
     labels: ['by'],
     buckets,
   })
+  const left = metrics.gauge<'what'>({
+    name: 'weir_gc_left',
+    help: 'Rows and finalizers of lives that are over, which their owners are asked to let go of',
+    labels: ['what'],
+  })
   return {
+    onLook: ({ rows, finalizers }: Left) => {
+      left.set(rows, { what: 'row' })
+      left.set(finalizers, { what: 'finalizer' })
+    },
     onEnded: ({ by, seconds }: Ended) => {
       // Its own removals are told by the cycle that made them.
       if (by !== collectorName) toAbsent.observe(seconds, { by })

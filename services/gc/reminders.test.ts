@@ -3,7 +3,7 @@ import { createLogFollower } from '@weir/drivers'
 import { createMemoryStore } from '@weir/eventlog'
 import { silentLogger, systemIds, type Clock } from '@weir/kernel'
 import { expect, test } from 'vitest'
-import { createReminders } from './reminders.ts'
+import { createReminders, type Left } from './reminders.ts'
 import { desired } from './sample.ts'
 import { absent, over, released, requested } from './world.ts'
 
@@ -15,6 +15,7 @@ const open = async () => {
   let now = Date.parse('2026-01-01T00:00:00Z')
   const clock: Clock = { now: () => now, sleep: async () => undefined }
   const store = createMemoryStore({ clock, ids: systemIds })
+  const looks: Left[] = []
   const reminders = (holder = 'gc/1', observeOnly = false) =>
     createReminders({
       store,
@@ -23,6 +24,7 @@ const open = async () => {
       logger: silentLogger,
       holder,
       everyMs: 5 * minute,
+      onLook: (left) => looks.push(left),
       observeOnly,
     })
   const say = async (...events: readonly DomainEvent[]): Promise<void> => {
@@ -58,17 +60,18 @@ const open = async () => {
     })
   const asked = async (consumer: string): Promise<readonly string[]> =>
     (await store.work.claim({ consumer, worker: 'w', limit: 10, leaseMs: 1 })).map(({ key }) => key)
-  return { store, reminders, say, take, asked, pass: (ms: number) => void (now += ms) }
+  return { store, reminders, looks, say, take, asked, pass: (ms: number) => void (now += ms) }
 }
 const finalizerAdded = event('FinalizerAdded', { resourceVersion: '1' })
 const approved = event('CleanupApproved', {})
 
 test('the allocator is asked about a row whose holder is over, the watcher about a finalizer left ten minutes', async () => {
-  const { reminders, say, take, asked, pass } = await open()
+  const { reminders, looks, say, take, asked, pass } = await open()
   await say(approved, finalizerAdded, requested, released, absent, over)
   await take()
   const own = reminders()
   expect(await own.remind()).toBe(1)
+  expect(looks).toEqual([{ rows: 1, finalizers: 0 }])
   expect(await asked('allocator')).toEqual([strayWork(row)])
   pass(11 * minute)
   expect(await own.remind()).toBe(2)

@@ -23,8 +23,16 @@ export interface ReminderPorts {
   readonly holder: string
   /** Between two looks. */
   readonly everyMs: number
+  /** Told after each look what is left, for metrics. */
+  readonly onLook?: (left: Left) => void
   /** Reports only, whatever was approved. */
   readonly observeOnly?: boolean
+}
+
+/** How much of lives that are over is left in our own house. */
+export interface Left {
+  readonly rows: number
+  readonly finalizers: number
 }
 
 export interface Reminders {
@@ -59,12 +67,20 @@ export const createReminders = (ports: ReminderPorts): Reminders => {
     asked.set(nameOf(ask), { at: clock.now(), apartMs: Math.min(before * 2, mostApartMs) })
   }
   const remind = async (): Promise<number> => {
-    if ((await store.leases.take(lease, holder, everyMs * 3)) === undefined) return 0
-    const rules = foldCleanup(await store.log.story(platformTenant, cleanupStory))
-    if (rules.mode === 'observe' || ports.observeOnly === true) return 0
+    if ((await store.leases.take(lease, holder, everyMs * 3)) === undefined) {
+      // Whoever looks tells of it; what this process saw is old.
+      ports.onLook?.({ rows: 0, finalizers: 0 })
+      return 0
+    }
     // A log that was not read to its end may not tell of a life that goes on.
     if ((await follower.catchUp()) !== undefined) return 0
     const left = await findLeft(ports)
+    ports.onLook?.({
+      rows: left.filter(({ consumer }) => consumer === 'allocator').length,
+      finalizers: left.filter(({ consumer }) => consumer === 'watcher').length,
+    })
+    const rules = foldCleanup(await store.log.story(platformTenant, cleanupStory))
+    if (rules.mode === 'observe' || ports.observeOnly === true) return 0
     const names = new Set(left.map(nameOf))
     for (const name of asked.keys()) if (!names.has(name)) asked.delete(name)
     const due = left.filter((ask) => !rules.paused.has(ask.tenant) && isDue(ask))
