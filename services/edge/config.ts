@@ -1,15 +1,15 @@
-import { edgeId } from '@weir/contract'
+import { edgeId, ipAddress } from '@weir/contract'
 import { settings } from '@weir/runtime'
 import { z } from 'zod'
 import { defaultLimits } from './data-plane/userspace/userspace.ts'
 
-const whole = (fallback: number, most: number) =>
+const number = (most: number) =>
   z.coerce
     .number({ error: `expected a whole number from 1 to ${most}` })
     .int()
     .min(1)
     .max(most)
-    .default(fallback)
+const whole = (fallback: number, most: number) => number(most).default(fallback)
 
 const community = (text: string): number | undefined => {
   const [high, low] = /^(\d{1,5}):(\d{1,5})$/.exec(text)?.slice(1).map(Number) ?? []
@@ -26,6 +26,12 @@ const communities = z.string().transform((text, context): readonly number[] => {
   return z.NEVER
 })
 
+/** `10.0.0.1 10.0.0.12` as addresses. */
+const addresses = z
+  .string()
+  .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''))
+  .pipe(z.array(ipAddress, { error: 'expected addresses such as 10.0.0.1 10.0.0.12' }))
+
 /** The environment of an edge agent. */
 export const config = z.object({
   NATS_URL: settings.NATS_URL,
@@ -38,6 +44,10 @@ export const config = z.object({
     .default('eth0'),
   /** Of the envoy data plane: the program, or its name on PATH. */
   WEIR_ENVOY: z.string().min(1).default('envoy'),
+  /** Of the kernel data plane: the VXLAN that reaches nodes elsewhere. Unset, they are refused. */
+  WEIR_EDGE_VXLAN_VNI: number(16_777_215).optional(),
+  /** Of the kernel data plane: edges of the fleet and routers, which no Node may claim to be. */
+  WEIR_EDGE_PEERS: addresses.default([]),
   /** This machine's name in its fleet; two agents must not share one. */
   WEIR_EDGE_ID: z.string({ error: 'expected a name such as edge-1' }).pipe(edgeId),
   /** The folder of the last good state; it must outlive the process. */

@@ -22,7 +22,10 @@ const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane
   const drainMs = settings.WEIR_EDGE_DRAIN_SECONDS * 1_000
   if (settings.WEIR_FLEET_DATA_PLANE === 'kernel') {
     const device = settings.WEIR_EDGE_INTERFACE
-    return createKernelPlane({ device, drainMs, run: runProgram, clock, log })
+    const vni = settings.WEIR_EDGE_VXLAN_VNI
+    const vxlan = vni === undefined ? undefined : { vni }
+    const peers = settings.WEIR_EDGE_PEERS
+    return createKernelPlane({ device, drainMs, vxlan, peers, run: runProgram, clock, log })
   }
   const limits = {
     udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,

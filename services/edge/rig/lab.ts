@@ -6,11 +6,21 @@ import { createInterface, type Interface } from 'node:readline'
 import { runProgram, type RunProgram } from '../data-plane/kernel/run-program.ts'
 
 /** A host of the lab: a network namespace. */
-export type Host = 'client' | 'router' | 'switch' | 'control' | 'e1' | 'e2' | 'n1' | 'n2' | 'n3'
+export type Host =
+  | 'client'
+  | 'router'
+  | 'switch'
+  | 'control'
+  | 'e1'
+  | 'e2'
+  | 'n1'
+  | 'n2'
+  | 'n3'
+  | 'far'
 
 /**
  * One client, a router, two edges, three nodes and a machine for a control plane in network namespaces. The
- * client is behind the router; all others are on one segment, 10.0.0.0/24 and 2001:db8:1::/64, with their
+ * client is behind the router, and so is `far`, a node of a segment of its own, 10.2.0.0/24; all others are on one segment, 10.0.0.0/24 and 2001:db8:1::/64, with their
  * own address as `eth0`. Needs root, or a user namespace of one's own.
  */
 export interface Lab {
@@ -60,9 +70,11 @@ export const addressOf = (host: keyof typeof numbers): { IPv4: string; IPv6: str
   IPv6: `2001:db8:1::${numbers[host]}`,
 })
 
+export const farAddress = '10.2.0.21'
+
 const nodes = ['n1', 'n2', 'n3'] as const
 const onSegment = ['router', 'control', 'e1', 'e2', ...nodes] as const
-const hosts: readonly Host[] = ['client', 'switch', ...onSegment]
+const hosts: readonly Host[] = ['client', 'switch', 'far', ...onSegment]
 
 /**
  * What nodes do: `answer` for the virtual addresses themselves, as kube-proxy and a pod behind it come to, or
@@ -109,8 +121,9 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
   try {
     await build({ spaceOf, on, batch })
     if (nodesOfLab === 'answer') {
-      await Promise.all(nodes.map((node) => batch(node, virtualAddresses)))
-      const pods = nodes.map((node) =>
+      const answering = ['far', ...nodes] as const
+      await Promise.all(answering.map((node) => batch(node, virtualAddresses)))
+      const pods = answering.map((node) =>
         start(node, 'pod.ts', [node, Object.values(vips).join(), String(vipPort)]),
       )
       await Promise.all(pods.map(({ lines }) => nextLine(lines)))
@@ -180,7 +193,10 @@ const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
       ]
     }),
   ])
-  await batch('router', [`link add eth0 type veth peer name eth0 netns ${spaceOf('client')}`])
+  await batch('router', [
+    `link add eth0 type veth peer name eth0 netns ${spaceOf('client')}`,
+    `link add eth2 type veth peer name eth0 netns ${spaceOf('far')}`,
+  ])
   for (const host of hosts) await on(host)(['sysctl', '-q', '-w', ...sysctls(host)])
   await batch('client', [
     'link set lo up',
@@ -194,6 +210,17 @@ const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
     'link set eth0 up',
     'addr add 198.51.100.1/24 dev eth0',
     'addr add 2001:db8:c::1/64 dev eth0 nodad',
+    'link set eth2 up',
+    'addr add 10.2.0.1/24 dev eth2',
+    'addr add 2001:db8:2::1/64 dev eth2 nodad',
+  ])
+  await batch('far', [
+    'link set lo up',
+    'link set eth0 up',
+    `addr add ${farAddress}/24 dev eth0`,
+    'addr add 2001:db8:2::21/64 dev eth0 nodad',
+    'route add default via 10.2.0.1',
+    'route add default via 2001:db8:2::1',
   ])
   for (const host of onSegment) {
     const device = host === 'router' ? 'eth1' : 'eth0'
@@ -218,7 +245,7 @@ const virtualAddresses = [
   `addr add ${vips.IPv6}/128 dev lo nodad`,
 ]
 
-const isNode = (host: Host): boolean => nodes.some((node) => node === host)
+const isNode = (host: Host): boolean => host === 'far' || nodes.some((node) => node === host)
 
 const sysctls = (host: Host): readonly string[] => [
   'net.ipv4.conf.all.rp_filter=0',

@@ -24,10 +24,12 @@ import { minimalRanges } from '../../domain/minimal-ranges.ts'
 import type { WeightedTarget } from '../../domain/usable-targets.ts'
 import type { DataPlane, PlaneCounters, ServeOutcome } from '../data-plane.ts'
 import { createDrains, type Drains } from './drains.ts'
-import { createNeighbours, readOwnMac, type Neighbours } from './neighbours.ts'
+import { createNeighbours, readOwnMac } from './neighbours.ts'
 import { createNft, type Nft } from './nft.ts'
+import { createReach, type Reach } from './reach.ts'
 import { createRepairs } from './repairs.ts'
 import type { RunProgram } from './run-program.ts'
+import { openTunnel, type TunnelOptions } from './tunnel.ts'
 import { createVouching } from './vouching.ts'
 import { createWriter } from './writer.ts'
 
@@ -36,6 +38,10 @@ export interface KernelPlaneOptions {
   readonly device: string
   /** How long a flow may go on after its node or frontend left the order, and an idle one stays pinned. */
   readonly drainMs: number
+  /** How nodes elsewhere are reached; undefined refuses them. */
+  readonly vxlan?: TunnelOptions | undefined
+  /** Addresses of the other edges and of routers: no node may have one, or packets would go in rings. */
+  readonly peers?: readonly string[]
   readonly run: RunProgram
   readonly clock: Clock
   readonly log: Logger
@@ -56,22 +62,29 @@ interface Served {
 }
 
 /**
- * Forwards packets in the kernel, as they came, to nodes on the segment of one interface; nodes answer
- * clients directly. All state is in one nftables table that outlives this process: a new one adopts it.
+ * Forwards packets in the kernel, as they came, to nodes on the segment of one interface, and to others by
+ * VXLAN; nodes answer clients directly. All state is in one nftables table that outlives this process: a new one adopts it.
  *
  * Wishes that come while a transaction runs go into the next one together.
  * @throws OperatingError when this process may not, or nft or the interface is missing
  */
 export const createKernelPlane = async (options: KernelPlaneOptions): Promise<KernelPlane> => {
-  const { device, run, clock, drainMs } = options
+  const { device, run, clock, drainMs, vxlan, peers = [] } = options
   const pinSeconds = Math.max(1, Math.ceil(drainMs / 1000))
   try {
-    const nft = createNft(run, { device, mac: await readOwnMac(run, device), pinSeconds })
+    const mac = await readOwnMac(run, device)
+    const tunnel = vxlan && (await openTunnel(run, vxlan))
+    const nft = createNft(run, { device, mac, pinSeconds, tunnel })
     const model = await adopt(nft)
     const neighbours = createNeighbours({ run, device, clock })
-    const plane = createPlane({ ...options, nft, model, neighbours })
-    void plane.look()
-    return plane
+    const addresses = new Set<string>()
+    const about = { run, device, mac, neighbours, tunnel, peers, served: addresses }
+    const reach = await createReach(about)
+    const plane = createPlane({ ...options, nft, model, reach, addresses })
+    const looking = plane.look()
+    // A look that is under way might else repair what somebody changes once this plane is closed.
+    const close = (): Promise<void> => plane.close().then(() => looking)
+    return { ...plane, close }
   } catch (cause) {
     if (!(cause instanceof OperatingError)) throw cause
     const remedy = 'it needs root, nft and ip; or set WEIR_FLEET_DATA_PLANE=userspace'
@@ -95,11 +108,13 @@ const adopt = async (nft: Nft): Promise<ForwardingModel> => {
 interface Parts extends KernelPlaneOptions {
   readonly nft: Nft
   readonly model: ForwardingModel
-  readonly neighbours: Neighbours
+  readonly reach: Reach
+  /** Every address that is or was served here. */
+  readonly addresses: Set<string>
 }
 
 const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
-  const { nft, model, neighbours, clock, log, drainMs, device } = parts
+  const { nft, model, reach, clock, log, drainMs } = parts
   const services = new Map<ResourceKey, Served>()
   const drains = createDrains(drainMs, clock)
   const writer = createWriter(parts)
@@ -115,22 +130,22 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     ranges: desired.sourceRanges.length === 0 ? undefined : minimalRanges(desired.sourceRanges),
     affinity: affinityOf(desired),
     nodes: targets.flatMap(({ node, ip, weight }) => {
-      const mac = neighbours.macOf(ip)
+      const mac = reach.macOf(ip)
       return mac === undefined ? [] : [{ node, weight, mac }]
     }),
   })
   const apply = async (served: Served): Promise<ServeOutcome> => {
     const { desired, targets } = served
     const refused = await writer.want(wantedOf(served))
-    const silent = targets.filter(({ ip }) => neighbours.macOf(ip) === undefined)
+    const lost = targets.filter(({ ip }) => reach.macOf(ip) === undefined)
     const problems = [
       ...desired.frontends.filter(isSctp).map((at) => `${frontendText(at)} can't be opened: SCTP`),
       ...refused.map((key) => `${key} can't be opened: ${model.holderOf(key) ?? 'another'} has it`),
-      ...silent.map(({ node, ip }) => `node ${node} (${ip}) does not answer on ${device}`),
+      ...lost.map(({ node, ip }) => `node ${node} (${ip}) ${reach.problemOf(ip)}`),
     ]
     if (problems.length === 0) return { status: 'serving' }
     const open = carried(desired).filter((at) => !refused.includes(keyOfFrontend(at)))
-    const nodes = targets.length - silent.length
+    const nodes = targets.length - lost.length
     const problem = problems.slice(0, 5).join('; ')
     return { status: 'refused', problem, served: { addresses: open.map(({ ip }) => ip), nodes } }
   }
@@ -145,7 +160,7 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     await nft.unpin((await nft.pins()).filter(({ service, mac }) => over.has(`${service} ${mac}`)))
   }
   const lookOnce = async (): Promise<void> => {
-    const changed = await neighbours.refresh()
+    const changed = await reach.refresh()
     if (changed) await Promise.all([...services.values()].map(apply))
     await endDrains()
     const counts = await nft.counts()
@@ -169,12 +184,13 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     kind: 'kernel',
     serve: async (desired, targets) => {
       const key = desired.marks.key
-      await neighbours.want(targets.map(({ ip }) => ip))
+      for (const { ip } of desired.frontends) parts.addresses.add(ip)
+      await reach.want(targets.map(({ ip }) => ip))
       const before = services.get(key)
       const served = { desired, targets }
       services.set(key, served)
       const id = model.idOf(key)
-      if (before) noteDrains(drains, { before: before.desired, now: desired, id, neighbours })
+      if (before) noteDrains(drains, { before: before.desired, now: desired, id, reach })
       try {
         return await apply(served)
       } catch (error) {
@@ -219,11 +235,11 @@ interface Turned {
   readonly before: DesiredResource
   readonly now: DesiredResource
   readonly id: number | undefined
-  readonly neighbours: Neighbours
+  readonly reach: Reach
 }
 
 /** Frontends and nodes that the new order leaves out drain; those that came back don't. */
-const noteDrains = (drains: Drains, { before, now, id, neighbours }: Turned): void => {
+const noteDrains = (drains: Drains, { before, now, id, reach }: Turned): void => {
   const key = now.marks.key
   const ordered = new Set(carried(now).map(keyOfFrontend))
   drains.stay(key, ordered)
@@ -232,9 +248,9 @@ const noteDrains = (drains: Drains, { before, now, id, neighbours }: Turned): vo
   }
   if (id === undefined) return
   const service = classIdText(id)
-  const nodes = new Set(now.targets.map(({ ip }) => neighbours.macOf(ip)))
+  const nodes = new Set(now.targets.map(({ ip }) => reach.macOf(ip)))
   for (const { ip } of before.targets) {
-    const mac = neighbours.macOf(ip)
+    const mac = reach.macOf(ip)
     if (mac !== undefined && !nodes.has(mac)) drains.nodeLeaves(service, mac)
   }
   for (const mac of nodes) if (mac !== undefined) drains.nodeStays(service, mac)

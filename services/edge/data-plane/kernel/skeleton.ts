@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { affinityClasses, keepChain, type AffinityClass } from '../../domain/affinity-class.ts'
+import { tunnelMacRule } from '../../domain/tunnel-mac.ts'
 import { tableSizes, type TableSize } from '../../domain/maglev.ts'
 
 /** The one table that is ours; no other in the namespace is read or changed. */
@@ -13,6 +14,8 @@ export interface SkeletonOptions {
   readonly mac: string
   /** How long a flow that says nothing stays with its node, seconds. */
   readonly pinSeconds: number
+  /** The interface that nodes elsewhere are reached by; undefined when there are none. */
+  readonly tunnel?: { readonly device: string; readonly index: number } | undefined
 }
 
 /** Flows that can be pinned at once; beyond that, new ones go by the slots alone. */
@@ -52,11 +55,13 @@ export const skeletonText = (options: SkeletonOptions): string => {
 
 /** Names these very rules; a table with another one is not adopted. */
 export const skeletonName = (options: SkeletonOptions): string => {
-  const digest = createHash('sha256').update(rulesText(options)).digest('hex')
+  // A rule knows an interface by its number: another of the same name is another.
+  const rules = `${rulesText(options)} ${options.tunnel?.index ?? 0}`
+  const digest = createHash('sha256').update(rules).digest('hex')
   return `rules_${digest.slice(0, 16)}`
 }
 
-const rulesText = ({ device, mac, pinSeconds }: SkeletonOptions): string => `
+const rulesText = ({ device, mac, pinSeconds, tunnel }: SkeletonOptions): string => `
 table netdev ${tableName} {
   map fe { type ipv4_addr . inet_proto . inet_service : classid; }
   map fe6 { type ipv6_addr . inet_proto . inet_service : classid; }
@@ -88,7 +93,8 @@ table netdev ${tableName} {
   counter SKELETON { }
   chain out {
     counter name forwarded
-    ether saddr set ${mac} fwd to "${device}"
+    ether saddr set ${mac}${tunnel ? `\n    ${tunnelMacRule} fwd to "${tunnel.device}"` : ''}
+    fwd to "${device}"
   }
 ${affinityClasses.map(keepRules).join('')}
 ${tableSizes.map(handRules).join('')}
