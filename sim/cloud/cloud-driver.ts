@@ -20,6 +20,7 @@ import {
 } from '@weir/drivers'
 import type { FaultPlan } from '../faults.ts'
 import type { Actor } from '../scheduler/actor.ts'
+import { flowsAt } from './node-health.ts'
 import type { Asked, Cloud, CloudAnswer, CloudThing } from './cloud.ts'
 
 /** What the driver reads into an observation: everything under the resource's key. */
@@ -54,7 +55,8 @@ export const createCloudDriver = (
     }),
     observe: async (marks) => {
       const all = await ask(`read ${marks.key}`, 'provider-read', () => cloud.read())
-      return observed(cloud.name, marks, all.filter(isUnder(marks)))
+      const at = { name: cloud.name, now: actor.clock.now() }
+      return observed(at, marks, all.filter(isUnder(marks)))
     },
     plan: (order, seen) => barred(order, { capabilities, installation }) ?? planOf(order, seen),
     execute: async (step) => {
@@ -120,7 +122,11 @@ const itemOf = ({ ref, marks, desired }: CloudThing): InventoryItem => ({
   generation: desired?.generation ?? 0,
 })
 
-const observed = (name: string, marks: OwnershipMarks, view: View): Observed<View> => {
+const observed = (
+  { name, now }: { readonly name: string; readonly now: number },
+  marks: OwnershipMarks,
+  view: View,
+): Observed<View> => {
   const mine = view.find((thing) => thing.marks?.epoch === marks.epoch)
   if (mine === undefined || mine.marks === null || mine.desired === null) {
     return { status: 'absent', confirmedBy: [name], view }
@@ -134,6 +140,7 @@ const observed = (name: string, marks: OwnershipMarks, view: View): Observed<Vie
     ingress: addressesOf(mine).map((ip) => ({ ip: ipAddress.parse(ip), ipMode: 'VIP' })),
     confirmedBy: [name],
     targets: [],
+    flows: flowsAt(mine.desired, now),
     view,
   }
 }

@@ -72,6 +72,23 @@ describe('a fleet', () => {
     expect(await later.observe(desiredOf().marks)).toMatchObject({ ready: true })
   })
 
+  test('tells where its edges send new flows, once all that serve tell it', async () => {
+    const world = await createFleet(['one', 'two'])
+    await serve(world.driver, desiredOf())
+    world.edges[0]?.steer({ b: 0 })
+    await world.work()
+    const before = await world.driver.observe(desiredOf().marks)
+    expect(before.status === 'present' && before.flows).toBeUndefined()
+    world.edges[1]?.steer({ a: 0, b: 0 })
+    await world.work()
+    const seen = await world.driver.observe(desiredOf().marks)
+    const flows = seen.status === 'present' ? seen.flows : undefined
+    expect([...(flows?.nodes ?? [])].map(([node, { weight }]) => `${node} ${weight}`)).toEqual([
+      'a 1',
+      'b 0',
+    ])
+  })
+
   test('has nothing absent until every edge said so', async () => {
     const world = await createFleet(['one', 'two'])
     await serve(world.driver, desiredOf())

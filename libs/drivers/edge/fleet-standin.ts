@@ -12,6 +12,8 @@ import {
   type EdgeOrder,
   type FleetName,
   type ResourceKey,
+  type Target,
+  type TargetHealth,
 } from '@weir/contract'
 import { OperatingError, type Clock } from '@weir/kernel'
 import { comparePlaces } from '../marks.ts'
@@ -98,6 +100,8 @@ export interface StandinEdge {
   serving(): readonly Extract<EdgeOrder, { order: 'serve' }>[]
   /** Serves this without an order, as an edge that was away does from its disk. */
   plant(order: Extract<EdgeOrder, { order: 'serve' }>): void
+  /** From now on it sends new flows by these weights, by node, and by those ordered where none is given. */
+  steer(weights: Readonly<Record<string, number>>): void
   /** From now on it refuses to serve, for this reason. */
   refuse(problem: string): void
 }
@@ -110,8 +114,18 @@ export const createStandinEdge = (
   const edge = edgeId.parse(at.name)
   const held = new Map<ResourceKey, EdgeOrder>()
   let refusal: string | null = null
+  let steered:
+    | { readonly weights: Readonly<Record<string, number>>; readonly since: string }
+    | undefined
   const now = (): string => new Date(clock.now()).toISOString()
 
+  const healthOf = ({ node, weight }: Target): TargetHealth => ({
+    node,
+    state: 'unknown',
+    weight: null,
+    problem: null,
+    flows: steered?.weights[node] ?? weight,
+  })
   const report = (order: EdgeOrder): void => {
     const marks = orderMarks(order)
     const serves = order.order === 'serve' && refusal === null
@@ -124,7 +138,8 @@ export const createStandinEdge = (
       state: order.order === 'remove' ? 'absent' : serves ? 'serving' : 'refused',
       problem: order.order === 'serve' ? refusal : null,
       hash: order.order === 'serve' ? desiredHash(order.desired) : '',
-      targets: [],
+      targets: serves ? order.desired.targets.map(healthOf) : [],
+      flowsSince: steered?.since,
       at: now(),
     })
     const subject = edgeReportSubject(at.fleet, edge, marks.key)
@@ -149,6 +164,7 @@ export const createStandinEdge = (
   return {
     beat,
     serving,
+    steer: (weights) => (steered = { weights, since: now() }),
     refuse: (problem) => (refusal = problem),
     plant: (order) => held.set(order.desired.marks.key, order),
     work: async () => {
