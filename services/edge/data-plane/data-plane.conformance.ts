@@ -267,6 +267,24 @@ const testFlows = (rig: Rig): void => {
     expect(await say(old, 'three')).toBe('three')
   })
 
+  test('hundreds of updates break none of a hundred connections', async () => {
+    const { desired, targets, at } = rig.web([await rig.node(echo), await rig.node(echo)])
+    const plane = await rig.plane()
+    await plane.serve(desired, targets)
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => rig.dial(at)))
+    for (const socket of sockets) expect(await say(socket, 'one')).toBe('one')
+    const ranges = rig.web([], { sourceRanges: ['127.0.0.0/8'] }).desired.sourceRanges
+    for (let generation = 2; generation < 302; generation += 1) {
+      const sourceRanges = generation % 3 === 0 ? ranges : []
+      const weighted = targets.map((each, node) => ({
+        ...each,
+        weight: 1 + ((generation + node) % 5),
+      }))
+      await plane.serve({ ...desired, generation, sourceRanges }, weighted.slice(generation % 2))
+    }
+    for (const socket of sockets) expect(await say(socket, 'two')).toBe('two')
+  })
+
   test('a changed node port is for new connections, and the frontend never closes', async () => {
     const ip = await rig.node(echo)
     rig.keep(await listenTcp(ip, 30_081, naming('moved')))

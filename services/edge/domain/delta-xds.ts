@@ -83,6 +83,8 @@ interface Channel {
   /** To tell even if the version is the one that was taken. */
   readonly again: Set<string>
   underWay: DeltaResponse | undefined
+  /** What that response tells of. */
+  readonly told: Set<string>
 }
 
 /** What to say of one name now; `later` leaves it for another look. */
@@ -101,17 +103,15 @@ export const createDeltaSession = (wish: XdsWish): DeltaSession => {
   let responses = 0
 
   const settled = (type: XdsType, name: string): boolean => {
-    const { taken, again, underWay } = channels[type]
-    return (
-      taken.get(name) === wish.versionOf(type, name) && !again.has(name) && !holds(underWay, name)
-    )
+    const { taken, again, told } = channels[type]
+    return taken.get(name) === wish.versionOf(type, name) && !again.has(name) && !told.has(name)
   }
   const mayTell = (type: XdsType, name: string): boolean =>
     type !== 'listener' || (settled('cluster', name) && settled('endpoints', name))
   const mayRemove = (type: XdsType, name: string): boolean => {
     if (wish.keeps(name)) return false
-    const { taken, underWay } = channels.listener
-    return type !== 'cluster' || !(taken.has(name) || holds(underWay, name))
+    const { taken, told } = channels.listener
+    return type !== 'cluster' || !(taken.has(name) || told.has(name))
   }
   const say = (type: XdsType, name: string): Word => {
     const { taken, refused, again, names } = channels[type]
@@ -200,6 +200,7 @@ export const createDeltaSession = (wish: XdsWish): DeltaSession => {
       const response = channel.underWay
       if (response === undefined || request.nonce !== response.nonce) return []
       channel.underWay = undefined
+      channel.told.clear()
       return take(response, request.error)
     },
     changed,
@@ -216,6 +217,8 @@ export const createDeltaSession = (wish: XdsWish): DeltaSession => {
         const response = compose(type)
         if (!response) return []
         channels[type].underWay = response
+        for (const [name] of response.changed) channels[type].told.add(name)
+        for (const name of response.removed) channels[type].told.add(name)
         const { endpoints } = channels
         if (type === 'cluster') {
           for (const [name] of response.changed) {
@@ -238,11 +241,8 @@ const newChannel = (): Channel => ({
   dirty: new Set(),
   again: new Set(),
   underWay: undefined,
+  told: new Set(),
 })
-
-const holds = (response: DeltaResponse | undefined, name: string): boolean =>
-  response !== undefined &&
-  (response.removed.includes(name) || response.changed.some(([told]) => told === name))
 
 /** Envoy writes `NAME: what is wrong` for each resource that it refused, one after the other. */
 const problemsOf = (names: readonly string[], error: string): ((name: string) => string | null) => {

@@ -1,6 +1,6 @@
 import { edgeId } from '@weir/contract'
 import { findBinary } from '@weir/embedded'
-import { systemClock, type Logger } from '@weir/kernel'
+import { silentLogger as log, systemClock } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
@@ -16,8 +16,6 @@ import { runProgram } from '../kernel/run-program.ts'
 import { createEnvoyPlane, type EnvoyPlane } from './envoy-plane.ts'
 
 const program = findBinary('envoy', { env: process.env })
-const silent = (): undefined => undefined
-const log: Logger = { debug: silent, info: silent, warn: silent, error: silent, child: () => log }
 
 const openPlane = (folder: string, drainMs = 300_000): Promise<EnvoyPlane> =>
   createEnvoyPlane({

@@ -10,6 +10,8 @@ import { envoyFrontend, envoyName, type EnvoyLimits } from '../../domain/envoy-r
 import type { WeightedTarget } from '../../domain/usable-targets.ts'
 import { refusalOf } from './bind-words.ts'
 import type { EnvoyAdmin } from './envoy-admin.ts'
+import { shareNext } from './share-next.ts'
+import { readTallies } from './tallies.ts'
 import type { XdsStore } from './xds-store.ts'
 
 /**
@@ -61,6 +63,7 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
   const { store, limits, clock } = options
   const known = new Map<string, Frontend>()
   const holders = new Map<string, string>()
+  const byKey = new Map<ResourceKey, Set<string>>()
 
   /** A node at a frontend of this very edge would send traffic in a ring. */
   const leadsAway =
@@ -79,23 +82,30 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
   const tell = (name: string, frontend: Frontend): void => {
     const open = frontend.closing === undefined
     known.set(name, frontend)
+    const { key } = frontend.desired.marks
+    byKey.set(key, (byKey.get(key) ?? new Set()).add(name))
     store.wish(name, envoyFrontend({ ...frontend, limits, open }))
   }
   const forget = (name: string): void => {
-    const text = textOf(known.get(name))
+    const frontend = known.get(name)
+    if (!frontend) return
+    const { key } = frontend.desired.marks
+    const text = frontendText(frontend.at)
     known.delete(name)
-    if (text !== undefined && holders.get(text) === name) holders.delete(text)
+    byKey.get(key)?.delete(name)
+    if (byKey.get(key)?.size === 0) byKey.delete(key)
+    if (holders.get(text) === name) holders.delete(text)
     store.wish(name, undefined)
   }
   /** A removal that was taken may still be under way in Envoy's threads. */
-  const drained = async (): Promise<void> => {
+  const drained = shareNext(async () => {
     const until = clock.now() + drainedMs
     while (clock.now() < until) {
       const stats = await options.admin().stats('^listener_manager\\.total_listeners_draining$')
       if ([...stats.values()].every((count) => count === 0)) return
       await clock.sleep(5)
     }
-  }
+  })
   const drop = async (name: string): Promise<void> => {
     if (!known.has(name)) return
     forget(name)
@@ -114,10 +124,9 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
     await drop(holder)
     return undefined
   }
-  const isListening = async (name: string): Promise<boolean> => {
-    const listeners = await options.admin().listeners()
-    return listeners.has(name)
-  }
+  const tallies = shareNext(() => readTallies(options.admin()))
+  const listening = shareNext(() => options.admin().listeners())
+  const isListening = async (name: string): Promise<boolean> => (await listening()).has(name)
 
   return {
     open: async ({ desired, at, targets }) => {
@@ -143,15 +152,14 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
       const frontend = known.get(name)
       if (!frontend) return
       if (frontend.at.protocol === 'UDP') return drop(name)
-      const connections = await connectionsOf(options.admin(), name)
-      if (connections === 0) return drop(name)
+      const { open } = await tallies()
+      if ((open.get(name) ?? 0) === 0) return drop(name)
       // A second order does not give it more time.
       tell(name, { ...frontend, closing: { until: frontend.closing?.until ?? until } })
       await settled(name)
     },
     drop,
-    namesOf: (key) =>
-      [...known].filter(([, { desired }]) => desired.marks.key === key).map(([name]) => name),
+    namesOf: (key) => [...(byKey.get(key) ?? [])],
     openNames: () => [...known].filter(([, each]) => !each.closing).map(([name]) => name),
     endClosed: async (connections) => {
       const now = clock.now()
@@ -162,13 +170,4 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
       }
     },
   }
-}
-
-const textOf = (frontend: Frontend | undefined): string | undefined =>
-  frontend && frontendText(frontend.at)
-
-const connectionsOf = async (admin: EnvoyAdmin, name: string): Promise<number> => {
-  const escaped = name.replaceAll(/[.|]/g, '\\$&')
-  const stats = await admin.stats(`^listener\\.${escaped}\\.downstream_cx_active$`)
-  return [...stats.values()][0] ?? 0
 }

@@ -1,3 +1,4 @@
+import { assert } from '@weir/kernel'
 import { createHash } from 'node:crypto'
 import {
   createDeltaSession,
@@ -8,7 +9,7 @@ import {
   type XdsType,
   type XdsWish,
 } from '../../domain/delta-xds.ts'
-import { keyOfName, type EnvoyFrontend } from '../../domain/envoy-resources.ts'
+import { keyOfName, type EnvoyFrontend, type ProtoMessage } from '../../domain/envoy-resources.ts'
 import type { EnvoyApi } from './protos.ts'
 
 /** What Envoy shall have, and what it made of it. Survives every stream. */
@@ -36,7 +37,7 @@ export interface TellableResponse extends DeltaResponse {
 
 interface Wished {
   readonly version: string
-  readonly bytes: Buffer
+  readonly message: ProtoMessage
 }
 
 export const createXdsStore = (api: Pick<EnvoyApi, 'encode'>): XdsStore => {
@@ -73,7 +74,11 @@ export const createXdsStore = (api: Pick<EnvoyApi, 'encode'>): XdsStore => {
   }
   const withBodies = (response: DeltaResponse): TellableResponse => ({
     ...response,
-    bodies: response.changed.map(([name]) => wished[response.type].get(name)?.bytes ?? noBytes),
+    bodies: response.changed.map(([name]) => {
+      const told = wished[response.type].get(name)
+      assert(told !== undefined, `${name} is told because it is wished`)
+      return api.encode(response.type, told.message)
+    }),
   })
   const note = (outcomes: readonly XdsOutcome[]): void => {
     for (const { type, name, version, problem } of outcomes) {
@@ -102,9 +107,9 @@ export const createXdsStore = (api: Pick<EnvoyApi, 'encode'>): XdsStore => {
     wish: (name, frontend) => {
       if (!frontend) released.add(keyOfName(name))
       for (const type of xdsTypes) {
-        const bytes = frontend && api.encode(type, frontend[type])
-        if (!bytes) wished[type].delete(name)
-        else wished[type].set(name, { version: versionOf(bytes), bytes })
+        const message = frontend?.[type]
+        if (!message) wished[type].delete(name)
+        else wished[type].set(name, { version: versionOf(message), message })
         const refusal = refusals.get(`${type} ${name}`)
         if (!refusal) continue
         refusals.delete(`${type} ${name}`)
@@ -168,8 +173,9 @@ interface Stream {
   readonly tell: (responses: readonly TellableResponse[]) => void
 }
 
-const noBytes = Buffer.alloc(0)
-
-/** The same on every agent, so that a new one need not tell again what Envoy has. */
-const versionOf = (bytes: Buffer): string =>
-  createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
+/**
+ * The same on every agent, so that a new one need not tell again what Envoy has. Of the text and not of the
+ * bytes, which take ten times as long to make and are needed only for what is told.
+ */
+const versionOf = (message: ProtoMessage): string =>
+  createHash('sha256').update(JSON.stringify(message)).digest('base64url').slice(0, 22)
