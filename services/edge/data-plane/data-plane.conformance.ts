@@ -191,7 +191,10 @@ const testFrontends = (rig: Rig): void => {
     const wish = desiredOf({ frontends: [...desired.frontends, far], targets: desired.targets })
     const plane = await rig.plane()
     const outcome = await plane.serve(wish, targets)
-    expect(outcome).toMatchObject({ status: 'refused' })
+    expect(outcome).toMatchObject({
+      status: 'refused',
+      served: { addresses: [at.host], nodes: 1 },
+    })
     expect(JSON.stringify(outcome)).toContain('is not an address of this edge')
     expect(await askTcp(at)).toBe('n1')
   })

@@ -138,7 +138,7 @@ const createPlane = (parts: Parts): EnvoyPlane & { look(): Promise<void> } => {
     drains.turn(key, services.get(key)?.desired, desired)
     services.set(key, { desired, targets })
     try {
-      return outcomeOf(await serveFrontends(frontends, { desired, targets }, clock.now() + drainMs))
+      return await serveFrontends(frontends, { desired, targets }, clock.now() + drainMs)
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error
       return { status: 'refused', problem: explainError(error) }
@@ -217,26 +217,33 @@ const createPlane = (parts: Parts): EnvoyPlane & { look(): Promise<void> } => {
   }
 }
 
-/** Closes what left the order and opens what is in it. What could not be opened, in words. */
+/** Closes what left the order and opens what is in it. */
 const serveFrontends = async (
   frontends: Frontends,
   { desired, targets }: Served,
   until: number,
-): Promise<readonly string[]> => {
+): Promise<ServeOutcome> => {
   const key = desired.marks.key
-  const refused = desired.frontends.map(whyNever).filter((problem) => problem !== undefined)
   const carried = desired.frontends.filter((at) => whyNever(at) === undefined)
   const ordered = new Set(carried.map((at) => envoyName(key, at)))
   const held = frontends.namesOf(key)
   const left = held.filter((name) => !ordered.has(name))
   await Promise.all(left.map((name) => frontends.close(name, until)))
-  if (targets.length === 0) {
-    const idle = held.filter((name) => ordered.has(name))
-    await Promise.all(idle.map((name) => frontends.close(name, undefined)))
-    return refused
-  }
-  const problems = await Promise.all(carried.map((at) => frontends.open({ desired, at, targets })))
-  return [...refused, ...problems.filter((problem) => problem !== undefined)]
+  const isEmpty = targets.length === 0
+  const idle = isEmpty ? held.filter((name) => ordered.has(name)) : []
+  await Promise.all(idle.map((name) => frontends.close(name, undefined)))
+  const outcomes = await Promise.all(
+    desired.frontends.map(async (at) => ({
+      ip: at.ip,
+      problem:
+        whyNever(at) ?? (isEmpty ? undefined : await frontends.open({ desired, at, targets })),
+    })),
+  )
+  const problems = outcomes.flatMap(({ problem }) => problem ?? [])
+  if (problems.length === 0) return { status: 'serving' }
+  const addresses = outcomes.filter(({ problem }) => problem === undefined).map(({ ip }) => ip)
+  const served = { addresses, nodes: targets.length }
+  return { status: 'refused', problem: problems.slice(0, 5).join('; '), served }
 }
 
 const whyNever = (at: ResourceFrontend): string | undefined => {
@@ -244,8 +251,3 @@ const whyNever = (at: ResourceFrontend): string | undefined => {
   if (at.protocol === 'SCTP') return `${text}: Envoy carries TCP and UDP, not SCTP`
   return at.nodePort === undefined ? `${text}: Envoy needs a node port, and it has none` : undefined
 }
-
-const outcomeOf = (problems: readonly string[]): ServeOutcome =>
-  problems.length === 0
-    ? { status: 'serving' }
-    : { status: 'refused', problem: problems.slice(0, 5).join('; ') }

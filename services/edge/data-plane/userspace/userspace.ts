@@ -120,14 +120,17 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
       return bindProblem(key, at.ip, error, holder && `resource ${holder}`)
     }
   }
-  const openMissing = async (served: Served): Promise<ServeOutcome> => {
+  const openMissing = async (served: Served, nodes: number): Promise<ServeOutcome> => {
     const missing = served.desired.frontends.filter(
       (at) => (served.answers || whyNever(at) !== undefined) && !served.open.has(frontendText(at)),
     )
     const outcomes = await Promise.all(missing.map((at) => openOne(served, at)))
     const problems = outcomes.filter((problem) => problem !== undefined)
     if (problems.length === 0) return { status: 'serving' }
-    return { status: 'refused', problem: problems.join('; ') }
+    const failed = new Set(missing.filter((_, at) => outcomes[at] !== undefined))
+    const open = served.desired.frontends.filter((at) => !failed.has(at))
+    const addresses = open.map(({ ip }) => ip)
+    return { status: 'refused', problem: problems.join('; '), served: { addresses, nodes } }
   }
 
   const serve = async (
@@ -158,7 +161,7 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
     served.route.update(desired, targets)
     served.flows.drain((flow) => served.route.orders(flow.frontend, flow.node))
     await closeUnwanted(served)
-    return openMissing(served)
+    return openMissing(served, targets.length)
   }
   const remove = async (key: ResourceKey): Promise<void> => {
     const served = services.get(key)
