@@ -1,9 +1,11 @@
-import { event, streamOf, tenantId } from '@weir/contract'
-import { silentLogger, systemClock } from '@weir/kernel'
+import { event, serviceUid, streamOf, tenantId } from '@weir/contract'
+import { silentLogger, systemClock, systemIds } from '@weir/kernel'
 import { cleanupFinalizer, withLoopback } from '@weir/kube'
+import { createTrace } from '@weir/runtime'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDesks } from './desk.ts'
+import { createReconcile } from './reconcile.ts'
 import { createRegistry } from './registry.ts'
 import {
   acme,
@@ -14,6 +16,7 @@ import {
   getService,
   patchService,
   startRig,
+  typesOf,
   type Rig,
 } from './rig/rig.ts'
 
@@ -93,4 +96,54 @@ test('a life that begins while its Service is let go keeps the finalizers', asyn
   const settled = () => done.mock.calls.slice(settledBefore).map(([item]) => item.key)
   await eventually(() => settledBefore !== undefined && settled().includes(uid))
   expect((await getService(rig.kube, 'web')).metadata.finalizers).toContain(cleanupFinalizer)
+})
+
+test('a finalizer of a Service that went unseen is recorded as off when somebody asks, long after', async () => {
+  await rig.connect()
+  const uid = serviceUid.parse(await createService(rig.kube, 'web'))
+  await append(rig.store, streamOf('status', uid), uid, [
+    event('FinalizerAdded', { resourceVersion: '1' }),
+  ])
+  const gone = {
+    kind: 'service',
+    tenant: acme,
+    cluster: rig.cluster,
+    watcherEpoch: 1,
+    order: 1,
+    seenAt: '2026-01-01T00:00:00Z',
+    serviceUid: uid,
+    namespace: 'default',
+    name: 'web',
+    phase: 'gone',
+    intent: {},
+  } as never
+  await rig.store.observed.store('allocator', [{ seen: gone, keys: [] }])
+  const { store } = rig
+  const policy = { logger: silentLogger, policy: withLoopback, concurrency: 1 }
+  const open = async (_at: unknown, sealed: Uint8Array) => new TextDecoder().decode(sealed)
+  const registry = createRegistry({ store, open })
+  const desks = createDesks({ ...policy, clock: systemClock, registry })
+  const trace = await createTrace({
+    service: 'watcher',
+    version: '0',
+    ids: systemIds,
+    endpoint: undefined,
+  })
+  const look = (laterMs: number) => {
+    const clock = { ...systemClock, now: () => systemClock.now() + laterMs }
+    const metrics = { stage: () => undefined }
+    const ports = { store, desks, registry, clock, logger: silentLogger, trace, metrics }
+    return createReconcile(ports)({ tenant: acme, key: uid, attempts: 0 })
+  }
+  await look(700_000)
+  expect(typesOf(await rig.story(uid)), 'the Service is there').toEqual(['FinalizerAdded'])
+  await deleteService(rig.kube, 'web')
+  await look(1000)
+  expect(typesOf(await rig.story(uid)), 'a read may be old').toEqual(['FinalizerAdded'])
+  await look(700_000)
+  expect((await rig.story(uid)).at(-1)).toMatchObject({
+    type: 'FinalizerRemoved',
+    data: { objectGone: true },
+  })
+  await desks.closeAll()
 })
