@@ -29,12 +29,19 @@ const frontends = (...given: readonly ((rig: DriverRig) => Frontend)[]) => {
   })
 }
 const at = (over: Frontend) => (): Frontend => over
+/** The port so many after the sample's. */
+const next =
+  (by: number, over: Frontend = {}) =>
+  (rig: DriverRig): Frontend => ({
+    port: first(rig).port + by,
+    ...over,
+  })
 
 /** `n` frontends at ports of their own. */
 const many = (rig: DriverRig, n: number): SampleOver => ({
   frontends: Array.from({ length: n }, (_, index) => ({
     ...first(rig),
-    port: 1000 + index,
+    port: first(rig).port + 1000 + index,
     nodePort: 30_000 + index,
   })) as DesiredResource['frontends'],
 })
@@ -56,11 +63,11 @@ const inFamily = (family: 'IPv4' | 'IPv6') =>
   })
 
 export const wishes: readonly Wish[] = [
-  { what: 'the port', over: frontends(at({ port: 81 })) },
+  { what: 'the port', over: frontends(next(1)) },
   { what: 'the nodePort', over: frontends(at({ nodePort: 30_099 })) },
   {
     what: 'two frontends',
-    over: frontends(at({}), at({ port: 81, nodePort: 30_081 })),
+    over: frontends(at({}), next(1, { nodePort: 30_081 })),
     together: true,
   },
   { what: 'no target', over: () => ({ targets: [] }) },
@@ -76,7 +83,10 @@ export const wishes: readonly Wish[] = [
   {
     what: 'a weight',
     // Weights come from counted pods; a driver without them lets the health check decide, refusing nothing.
-    over: (rig) => ({ targets: rig.sample().targets.map((target) => ({ ...target, weight: 3 })) }),
+    over: (rig) => ({
+      // Another share, and not only another number.
+      targets: rig.sample().targets.map((target, index) => ({ ...target, weight: 1 + 2 * index })),
+    }),
   },
   {
     what: 'the policy Local',
@@ -87,7 +97,8 @@ export const wishes: readonly Wish[] = [
   },
   {
     what: 'source ranges',
-    over: () => ({ sourceRanges: ['10.0.0.0/8', '192.0.2.0/24'] as never }),
+    // A block of loopback is among them: clients of this machine are within and without.
+    over: () => ({ sourceRanges: ['10.0.0.0/8', '127.64.0.0/10', '192.0.2.0/24'] as never }),
     capability: 'sourceRanges',
     can: ({ sourceRanges }) => sourceRanges,
     together: true,
@@ -108,7 +119,7 @@ export const wishes: readonly Wish[] = [
   },
   ...(['TCP', 'UDP', 'SCTP'] as const).map((protocol) => ({
     what: `a frontend over ${protocol}`,
-    over: frontends(at({ protocol, port: 82, nodePort: 30_082 })),
+    over: frontends(next(2, { protocol, nodePort: 30_082 })),
     capability: 'protocols',
     can: ({ protocols }: Capabilities) => protocols.includes(protocol),
   })),

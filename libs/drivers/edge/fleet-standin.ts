@@ -1,5 +1,5 @@
 // For tests: a bus that keeps last values in memory, and edges that obey orders as real ones do. The real
-// agent is a service, which a library may not import; the end-to-end suite runs the driver on it.
+// agent is a service, which a library may not import; `e2e/fleet` runs the driver on it.
 import {
   desiredHash,
   edgeHeartbeat,
