@@ -181,7 +181,9 @@ describe.skipIf(problem !== undefined)(
       const plane = await planeOn('e1')
       await serve(plane)
       await lab.on('e1')(['nft', 'delete', 'table', 'netdev', tableName])
-      expect(await plane.verify()).toBeGreaterThan(60)
+      // A look of its own may have come first, since what nft says of it is looked into at once.
+      await plane.verify()
+      expect(plane.repairs()[0]?.elements).toBeGreaterThan(60)
       expect(await lab.ask({ protocol: 'TCP', address: vips.IPv4 })).toEqual([expect.any(String)])
     })
 

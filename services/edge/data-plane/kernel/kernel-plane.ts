@@ -45,7 +45,7 @@ export interface KernelPlaneOptions {
   readonly run: RunProgram
   readonly clock: Clock
   readonly log: Logger
-  /** How often the kernel's table is compared with what it should be, ms; default one minute. */
+  /** How often the kernel's table is compared with what it should be, ms; default one minute; less often where that takes long. */
   readonly verifyMs?: number
   /** How often neighbours and counters are read, ms; default two seconds. */
   readonly lookMs?: number
@@ -163,9 +163,13 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     const changed = await reach.refresh()
     if (changed) await Promise.all([...services.values()].map(apply))
     await endDrains()
-    const counts = await nft.counts()
-    const { forwardedBytes, denied, unserved } = counts
-    counters = { ...noCounters, bytesToNodes: forwardedBytes, deniedBySource: denied, unserved }
+    const { forwardedBytes, denied, unserved } = await nft.takeCounts()
+    counters = {
+      ...noCounters,
+      bytesToNodes: counters.bytesToNodes + forwardedBytes,
+      deniedBySource: counters.deniedBySource + denied,
+      unserved: counters.unserved + unserved,
+    }
   }
   const repairs = createRepairs(clock)
   const { lookMs = 2000, verifyMs = 60_000 } = parts

@@ -36,7 +36,8 @@ export interface Nft {
   /** The clients that services with affinity know. */
   clients(): Promise<readonly Pin[]>
   unpin(pins: readonly Pin[]): Promise<void>
-  counts(): Promise<PacketCounts>
+  /** What packets did since this was asked last, by whomever. */
+  takeCounts(): Promise<PacketCounts>
 }
 
 export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
@@ -45,22 +46,21 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
   }
   // One at a time: nft 1.0.6 forgets all but the first of several.
   const read = async (...wanted: readonly string[]): Promise<readonly Listed[]> => {
-    const text = await run(['nft', '-j', '-n', 'list', ...wanted])
+    const text = await run(['nft', '-j', '-n', ...wanted])
     return understand(listing, text).nftables
   }
-  const counters = async (): Promise<readonly Counter[]> =>
-    (await read('counters', 'table', 'netdev', tableName)).flatMap(({ counter }) => counter ?? [])
   const pinsIn = async (name: 'pinned' | 'clients'): Promise<readonly Pin[]> => {
-    const [held] = (await read('map', 'netdev', tableName, name)).flatMap(({ map }) => map ?? [])
+    const [held] = (await read('list', 'map', 'netdev', tableName, name)).flatMap(
+      ({ map }) => map ?? [],
+    )
     return (held?.elem ?? []).flatMap((elem) => pin.safeParse(elem).data ?? [])
   }
   return {
-    isLoaded: async () => {
-      const tables = (await read('tables')).flatMap(({ table }) => table ?? [])
-      if (!tables.some(({ family, name }) => family === 'netdev' && name === tableName))
-        return false
-      return (await counters()).some(({ name }) => name === skeletonName(skeleton))
-    },
+    // Chains, sets and maps are all that nft lists without reading every element of every table first.
+    isLoaded: async () =>
+      (await read('list', 'chains', 'netdev')).some(
+        ({ chain }) => chain?.table === tableName && chain.name === skeletonName(skeleton),
+      ),
     // "table" before "delete" makes the delete good when there is none.
     load: () =>
       write(
@@ -69,7 +69,9 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
     commit: (change) => write(changeText(change)),
     elements: async () => {
       const listed = await Promise.all(
-        mapNames.map((name) => read(isMap(name) ? 'map' : 'set', 'netdev', tableName, name)),
+        mapNames.map((name) =>
+          read('list', isMap(name) ? 'map' : 'set', 'netdev', tableName, name),
+        ),
       )
       return listed.flat().flatMap((one) => {
         const held = one.map ?? one.set
@@ -83,8 +85,10 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
       const keys = pins.map(({ service, flow }) => `${service} . ${flow}`)
       await write(`delete element netdev ${tableName} pinned { ${keys.join(', ')} }\n`)
     },
-    counts: async () => {
-      const all = new Map((await counters()).map((one) => [one.name, one]))
+    // Listing them would read every element; taking them does not.
+    takeCounts: async () => {
+      const counters = await read('reset', 'counters', 'table', 'netdev', tableName)
+      const all = new Map(counters.flatMap(({ counter: one }) => (one ? [[one.name, one]] : [])))
       return {
         forwardedBytes: all.get('forwarded')?.bytes ?? 0,
         denied: all.get('denied')?.packets ?? 0,
@@ -117,9 +121,10 @@ const part = z.union([
     .object({ goto: z.object({ target: z.string() }) })
     .transform((verdict) => `goto ${verdict.goto.target}`),
 ])
+// Nearly all elements are slots, whose key is of two parts: what is tried first is what they are.
 const key = z.union([
-  part,
   z.object({ concat: z.array(part) }).transform(({ concat }) => concat.join(' . ')),
+  part,
 ])
 const held = z.object({
   name: z.string(),
@@ -127,7 +132,7 @@ const held = z.object({
 })
 const counter = z.object({ name: z.string(), packets: z.number(), bytes: z.number() })
 const listed = z.object({
-  table: z.object({ family: z.string(), name: z.string() }).optional(),
+  chain: z.object({ table: z.string(), name: z.string() }).optional(),
   map: held.optional(),
   set: held.optional(),
   counter: counter.optional(),
@@ -145,7 +150,6 @@ const pin = z
     return { service, flow, mac }
   })
 type Listed = z.infer<typeof listed>
-type Counter = z.infer<typeof counter>
 
 const elementsIn = ({ name, elem }: z.infer<typeof held>): readonly Element[] => {
   const map = mapNames.find((one) => one === name)

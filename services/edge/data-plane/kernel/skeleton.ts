@@ -45,7 +45,7 @@ const slotSeed = '0x5eed'
  * the flow that it quotes, by its pin or else its slot, and pins nothing. Source ranges don't hold for it: it
  * comes from a router, and a node heeds it only for a connection it has.
  *
- * Marks and priorities are scratch in this namespace. The name of the last counter tells what rules these
+ * Marks and priorities are scratch in this namespace. The name of an empty chain tells what rules these
  * are, since nft 1.0.6 shows no comments of tables.
  */
 export const skeletonText = (options: SkeletonOptions): string => {
@@ -90,7 +90,8 @@ table netdev ${tableName} {
   counter forwarded { }
   counter denied { }
   counter unserved { }
-  counter SKELETON { }
+  chain SKELETON {
+  }
   chain out {
     counter name forwarded
     ether saddr set ${mac}${tunnel ? `\n    ${tunnelMacRule} fwd to "${tunnel.device}"` : ''}

@@ -17,18 +17,24 @@ const failuresMost = 3
 /** A look that never ends is a failed one too. */
 const roundsMost = 3
 
-/** @param everyMs how often a look is due while all is well */
+/** Nft reads half a million elements in half a minute: it does so at most a twentieth of the time. */
+const restPerLook = 20
+
+/** @param everyMs how often a look is due while all is well; less often when looks take long */
 export const createVouching = (clock: Pick<Clock, 'now'>, everyMs: number): Vouching => {
   let rightAt = clock.now()
   let suspected = false
   let failures = 0
+  let paceMs = everyMs
   return {
-    isDue: () => suspected || clock.now() - rightAt >= everyMs,
+    isDue: () => suspected || clock.now() - rightAt >= paceMs,
     suspect: () => (suspected = true),
     note: async (looking) => {
+      const began = clock.now()
       try {
         const found = await looking
         rightAt = clock.now()
+        paceMs = Math.max(everyMs, (rightAt - began) * restPerLook)
         suspected = false
         failures = 0
         return found
@@ -41,7 +47,7 @@ export const createVouching = (clock: Pick<Clock, 'now'>, everyMs: number): Vouc
     doubt: () => {
       if (failures >= failuresMost) return `${failures} looks at the kernel’s table failed in a row`
       const ageMs = clock.now() - rightAt
-      if (ageMs < everyMs * roundsMost + 30_000) return undefined
+      if (ageMs < paceMs * roundsMost + 30_000) return undefined
       return `no look at the kernel’s table ended in ${Math.round(ageMs / 1000)} s`
     },
   }
