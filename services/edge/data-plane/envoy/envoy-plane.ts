@@ -170,9 +170,10 @@ const createPlane = (parts: Parts): EnvoyPlane & { look(): Promise<void> } => {
   }
   const lookOnce = async (): Promise<void> => {
     await revive()
+    const closing = frontends.closing()
     const tallies = await readTallies(envoy.admin)
     counters = tallies.counters
-    await frontends.endClosed(tallies.open)
+    await frontends.endClosed(closing, tallies.open)
     if (clock.now() - verified >= verifyMs) {
       verified = clock.now()
       await verify()

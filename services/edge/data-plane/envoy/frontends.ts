@@ -33,8 +33,10 @@ export interface Frontends {
   namesOf(key: ResourceKey): readonly string[]
   /** Those that should take clients. */
   openNames(): readonly string[]
-  /** Drops those that closed and are over. */
-  endClosed(connections: ReadonlyMap<string, number>): Promise<void>
+  /** Those that are closing now, to be handed to `endClosed` with what was counted since. */
+  closing(): Closing
+  /** Drops those that are over. */
+  endClosed(closing: Closing, connections: ReadonlyMap<string, number>): Promise<void>
 }
 
 export interface FrontendWish {
@@ -50,6 +52,9 @@ export interface FrontendsOptions {
   readonly admin: () => EnvoyAdmin
   readonly isAlive: () => boolean
 }
+
+/** Each as it was: one that opened and closed again since is another. */
+export type Closing = ReadonlyMap<string, object>
 
 interface Frontend extends FrontendWish {
   readonly closing: { readonly until: number | undefined } | undefined
@@ -155,17 +160,21 @@ export const createFrontends = (options: FrontendsOptions): Frontends => {
       const { open } = await tallies()
       if ((open.get(name) ?? 0) === 0) return drop(name)
       // A second order does not give it more time.
-      tell(name, { ...frontend, closing: { until: frontend.closing?.until ?? until } })
+      tell(name, { ...frontend, closing: { until: until && (frontend.closing?.until ?? until) } })
       await settled(name)
     },
     drop,
     namesOf: (key) => [...(byKey.get(key) ?? [])],
     openNames: () => [...known].filter(([, each]) => !each.closing).map(([name]) => name),
-    endClosed: async (connections) => {
+    closing: () => new Map([...known].filter(([, each]) => each.closing)),
+    endClosed: async (closing, connections) => {
       const now = clock.now()
-      for (const [name, { closing }] of known) {
-        if (!closing) continue
-        const isOver = closing.until !== undefined && closing.until <= now
+      for (const name of closing.keys()) {
+        const frontend = known.get(name)
+        // A count that is older than the closing would cut who came between.
+        if (!frontend?.closing || frontend !== closing.get(name)) continue
+        const { until } = frontend.closing
+        const isOver = until !== undefined && until <= now
         if (isOver || connections.get(name) === 0) await drop(name)
       }
     },
