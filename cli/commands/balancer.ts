@@ -24,6 +24,7 @@ export const balancer = z.looseObject({
   ingress: z.array(ingress),
   intent: z.looseObject({ externalTrafficPolicy: z.string(), ports: z.array(port) }),
   targets: z.array(z.object({ node: z.string(), ip: z.string(), weight: z.int() })),
+  out: z.array(z.object({ node: z.string(), problem: z.string().nullable() })).default([]),
   reason: z.object({ code: z.string(), message: z.string(), fix: z.string() }).nullable(),
   updatedAt: z.string(),
 })

@@ -37,9 +37,19 @@ const header = (told: Explained): string[] => [
   `Policy:   ${told.intent.externalTrafficPolicy}`,
   `Address:  ${list(told.ingress, (at) => ('ip' in at ? `${at.ip} (${at.ipMode})` : at.hostname))}`,
   `Ports:    ${list(portsOf(told), ({ port, protocol }) => `${port}/${protocol}`)}`,
-  `Targets:  ${list(told.targets, ({ node, ip, weight }) => `${node} ${ip} weight ${weight}`)}`,
+  `Targets:  ${list(told.targets, (target) => targetText(target, told.out))}`,
   ...(told.life > 1 ? [`Lives:    ${told.life}; it stopped being a load balancer in between`] : []),
 ]
+
+/** `node-2 10.0.0.12 weight 1 (out: answered 503)` for one that takes no new flows. */
+const targetText = (
+  { node, ip, weight }: Explained['targets'][number],
+  out: Explained['out'],
+): string => {
+  const found = out.find((each) => each.node === node)
+  const why = found === undefined ? '' : ` (out: ${found.problem ?? 'by its health'})`
+  return `${node} ${ip} weight ${weight}${why}`
+}
 
 const list = <Item>(items: readonly Item[], text: (item: Item) => string): string =>
   items.map(text).join(', ') || 'none'

@@ -33,7 +33,10 @@ const balancerColumns: readonly Column<Balancer>[] = [
         .join(','),
   },
   { heading: 'POLICY', cell: (lb) => lb.intent.externalTrafficPolicy },
-  { heading: 'TARGETS', cell: (lb) => String(lb.targets.filter((each) => each.weight > 0).length) },
+  {
+    heading: 'TARGETS',
+    cell: (lb) => String(lb.targets.filter(({ weight }) => weight > 0).length - lb.out.length),
+  },
   { heading: 'REASON', cell: (lb) => lb.reason?.code ?? '' },
   { heading: 'UPDATED', cell: (lb) => age(lb.updatedAt, now()) },
 ]

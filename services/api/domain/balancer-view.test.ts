@@ -89,6 +89,44 @@ describe('the status follows the story', () => {
   })
 })
 
+describe('who takes no flows by health', () => {
+  const health = (epoch: number, ...changes: readonly (readonly [string, number])[]) =>
+    said('TargetHealthChanged', {
+      key,
+      epoch,
+      generation: 1,
+      changes: changes.map(([node, after]) => ({ node, before: 1, after, problem: 'no answer' })),
+    })
+  const [first, second] = [targets[0]?.node ?? '', 'node-9']
+  const orderOf = (...nodes: readonly string[]) =>
+    said('TargetsChanged', {
+      key,
+      epoch: 1,
+      generation: 2,
+      before: targets,
+      after: nodes.map((node) => ({ node, ip: '10.0.0.9', weight: 1 })),
+      cause: 'nodes',
+    })
+
+  test.each<[string, readonly unknown[], readonly string[]]>([
+    ['nobody, unless the log says so', serving, []],
+    ['a node that is out', [...serving, health(1, [first, 0])], [first]],
+    ['not one that is back', [...serving, health(1, [first, 0]), health(1, [first, 1])], []],
+    ['not one with another share', [...serving, health(1, [first, 3])], []],
+    [
+      'one that stays ordered',
+      [...serving, health(1, [first, 0]), orderOf(first, second)],
+      [first],
+    ],
+    ['not one that left the order', [...serving, health(1, [first, 0]), orderOf(second)], []],
+    ['nobody of another incarnation', [...serving, health(7, [first, 0])], []],
+    ['nobody once it is gone', [...serving, health(1, [first, 0]), releasing, absent], []],
+  ])('%s', (_what, story, nodes) => {
+    const { out } = given(...story)
+    expect(out).toEqual(nodes.map((node) => ({ node, problem: 'no answer' })))
+  })
+})
+
 describe('a move to a driver whose provider gives the address', () => {
   const cloud = `octavia-${service}`
   const ingress = [{ hostname: 'weir-1.cloud.example' }]

@@ -11,6 +11,7 @@ import type {
 } from '@weir/contract'
 import { isRefusal, reasonOf } from '@weir/contract'
 import { assertNever } from '@weir/kernel'
+import { outAfterHealth, outAfterOrder, type TargetOut } from './target-health.ts'
 
 /**
  * Pending: asked for, nothing held. Allocated: addresses are held. Programming: a provider is being told.
@@ -40,6 +41,8 @@ export interface BalancerView {
   readonly ingress: readonly Ingress[]
   readonly intent: LoadBalancerIntent
   readonly targets: readonly Target[]
+  /** Targets that take no new flows, since their health says so. */
+  readonly out: readonly TargetOut[]
   /** Why it is not as its Service asks, while that stands: a refusal, or a provider that fails. */
   readonly reason: Reason | null
   readonly epoch: number
@@ -94,6 +97,7 @@ const begin = (
     ingress: [],
     intent,
     targets: [],
+    out: [],
     reason: null,
     epoch: 0,
     generation: 0,
@@ -124,13 +128,17 @@ const change = (state: BalancerState, event: RecordedEvent): BalancerState => {
       const { epoch, generation, desired } = event.data
       // A former driver goes on until the newest serves; what it is told is no news of the newest.
       if (epoch !== state.newest) return state
-      return { ...state, epoch, generation, targets: desired.targets }
+      return { ...orderedAs(state, generation, desired.targets), epoch }
     }
     case 'ResourceProgrammed':
       return programmedAs(state, event.data)
     case 'TargetsChanged': {
       const { epoch, generation, after } = event.data
-      return epoch === state.newest ? { ...state, generation, targets: after } : state
+      return epoch === state.newest ? orderedAs(state, generation, after) : state
+    }
+    case 'TargetHealthChanged': {
+      const isNewest = event.data.epoch === state.newest
+      return isNewest ? { ...state, out: outAfterHealth(state.out, event.data) } : state
     }
     case 'ReconcileParked':
       return { ...state, reason: hidden(state) ?? parked(event.data) }
@@ -145,12 +153,19 @@ const change = (state: BalancerState, event: RecordedEvent): BalancerState => {
   }
 }
 
+const orderedAs = (
+  state: BalancerState,
+  generation: number,
+  targets: readonly Target[],
+): BalancerState => ({ ...state, generation, targets, out: outAfterOrder(state.out, targets) })
+
 const movingCode = 'DriverChanging'
 
 const moved = (state: BalancerState, { from, to }: EventData<'DriverChanged'>): BalancerState => ({
   ...state,
   driver: to,
   newest: state.newest + 1,
+  out: [],
   generation: 0,
   programmed: 0,
   reason: {
@@ -184,7 +199,7 @@ const programmedAs = (
 /** 0 is the newest that was never made. A former incarnation that goes takes only its own ingress along. */
 const absentAs = (state: BalancerState, epoch: number): BalancerState => {
   if (epoch === 0 || epoch === state.newest) {
-    return { ...state, ingress: [], targets: [], reason: null }
+    return { ...state, ingress: [], targets: [], out: [], reason: null }
   }
   return epoch === state.shown ? { ...state, ingress: [] } : state
 }
