@@ -46,7 +46,10 @@ export interface AnnouncerOptions {
   readonly lookMs?: number
 }
 
-/** Whoever is to be told may be stuck, and a tombstone must not wait for ever. */
+/**
+ * Whoever is to be told may be stuck, and a tombstone must not wait for ever. Longer than the hold time that is
+ * advised, after which routers leave out a daemon that is stuck.
+ */
 const withdrawMostMs = 5_000
 const lookDefaultMs = 1_000
 

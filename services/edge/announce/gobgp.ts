@@ -34,9 +34,9 @@ export interface GobgpOptions {
   readonly now: () => number
 }
 
-const deadlineMs = 3_000
-/** Routes in one message: far below the 4 MiB that a server takes. */
-const atOnce = 2_000
+const deadlineMs = 5_000
+/** Routes in one call, each with a deadline of its own: a fraction of a second's work for gobgpd. */
+const atOnce = 1_000
 /** RFC 4271, section 8.2.2: the sixth of the states of a session. */
 const established = 6
 
@@ -66,6 +66,15 @@ export const connectGobgp = ({ address, now }: GobgpOptions): Gobgp => {
       })
     })
   }
+  const send = (paths: readonly object[]): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const { path, requestSerialize: to, responseDeserialize: from } = methods.AddPathStream
+      const done = (error: ServiceError | null): void =>
+        error ? reject(failed('change routes', error)) : resolve()
+      const call = client.makeClientStreamRequest(path, to, from, within(), done)
+      call.write({ paths })
+      call.end()
+    })
   return {
     list: async () => {
       const lists = await Promise.all(
@@ -73,21 +82,11 @@ export const connectGobgp = ({ address, now }: GobgpOptions): Gobgp => {
       )
       return ownRoutes(lists.flat())
     },
-    change: (announce, withdraw) =>
-      new Promise((resolve, reject) => {
-        const { path, requestSerialize: to, responseDeserialize: from } = methods.AddPathStream
-        const done = (error: ServiceError | null): void =>
-          error ? reject(failed('change routes', error)) : resolve()
-        const call = client.makeClientStreamRequest(path, to, from, within(), done)
-        const paths = [
-          ...withdraw.map((route) => ({ ...pathOf(route), is_withdraw: true })),
-          ...announce.map(pathOf),
-        ]
-        for (let at = 0; at < paths.length; at += atOnce) {
-          call.write({ paths: paths.slice(at, at + atOnce) })
-        }
-        call.end()
-      }),
+    change: async (announce, withdraw) => {
+      const gone = withdraw.map((route) => ({ ...pathOf(route), is_withdraw: true }))
+      const paths = [...gone, ...announce.map(pathOf)]
+      for (let at = 0; at < paths.length; at += atOnce) await send(paths.slice(at, at + atOnce))
+    },
     sessions: async () => {
       const peers = await readAll('ListPeer', {}, listedPeer)
       const up = peers.filter(({ peer }) => peer.state.session_state === established)
