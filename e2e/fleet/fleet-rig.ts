@@ -50,6 +50,8 @@ export interface FleetPlane {
   /** The addresses of the suite's samples, one after the other. */
   readonly vips: readonly string[]
   readonly targets: readonly Target[]
+  /** One more, where the data plane has the machine's addresses. */
+  addressIn?(family: 'IPv4' | 'IPv6'): string
 }
 
 /**
@@ -125,6 +127,7 @@ export const createFleetRig = async (plane: FleetPlane): Promise<DriverRig> => {
       return subject
     },
     failNext: traffic.failNext,
+    ...(plane.addressIn === undefined ? {} : { addressIn: plane.addressIn }),
     sample: (number = 1, over = {}) => {
       const ip = ipAddress.parse(plane.vips[number - 1])
       const frontend = resourceFrontend.parse({ ip, protocol: 'TCP', port: 8080, nodePort: 30_080 })

@@ -12,10 +12,9 @@ import { createStandinNodes, type StandinNodes } from './standin-nodes.ts'
 
 const address = createAddresses()
 const vips = Array.from({ length: 6 }, () => address())
-/** What the suite asks for by name. */
-const named = '127.1.0.9'
+const another = address()
 const clients = createClients()
-const isVip = (ip: string): boolean => vips.includes(ip) || ip === named
+const isVip = (ip: string): boolean => vips.includes(ip) || ip === another
 let nodes: StandinNodes
 
 beforeAll(async () => {
@@ -45,6 +44,7 @@ testDriver('edge', options, () =>
     strays: (_edge, held) => strangers({ isVip }, held),
     clear: () => Promise.resolve(),
     vips,
+    addressIn: () => another,
     targets: nodes.targets,
   }),
 )

@@ -31,6 +31,8 @@ export interface DriverRig {
    * `number` tells Services apart. What `over` names replaces what the sample has.
    */
   sample(number?: number, over?: SampleOver): DesiredResource
+  /** An address for a frontend beside the samples', where this world cannot serve every one. */
+  addressIn?(family: 'IPv4' | 'IPv6'): string
   /** With `lags`: from now on reads answer what is there now, until they are thawed. */
   freezeReads?(frozen: boolean): void
   /** With `tags`: puts somebody else's tag on every thing of these marks that can carry one. */

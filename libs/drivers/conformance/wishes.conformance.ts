@@ -57,9 +57,11 @@ const local = (nodePort: number): SampleOver => ({
 })
 
 const inFamily = (family: 'IPv4' | 'IPv6') =>
-  frontends(({ driver }) => {
+  frontends(({ driver, addressIn }) => {
     const [pool, provider] = family === 'IPv4' ? ['127.1.0.9', '0.0.0.0'] : ['fd00::9', '::']
-    return { ip: driver.capabilities.addresses === 'pool' ? pool : provider }
+    return {
+      ip: driver.capabilities.addresses === 'pool' ? (addressIn?.(family) ?? pool) : provider,
+    }
   })
 
 export const wishes: readonly Wish[] = [
