@@ -12,6 +12,10 @@ const benches: Readonly<Record<string, { readonly what: string; load(): Promise<
     what: 'the userspace edge against a direct connection to the same node port',
     load: async () => (await import('./edge.ts')).benchEdge,
   },
+  frontends: {
+    what: 'changes of one frontend among thousands in the kernel, HAProxy and Envoy; many at once',
+    load: async () => (await import('./frontends.ts')).benchFrontends,
+  },
   gc: {
     what: 'cleanup: a scan of 100,000 resources, its memory, and 10,000 orphans removed',
     load: async () => (await import('./gc.ts')).benchGc,
