@@ -86,8 +86,18 @@ export const createFleetRig = async (plane: FleetPlane): Promise<DriverRig> => {
     await traffic.read(bus)
   }
   const order = (desired: DesiredResource): EdgeOrder => ({ order: 'serve', fleet, desired })
+  const stop = async (): Promise<void> => {
+    stopping.abort()
+    await Promise.all([...running, ...edges.map((edge) => edge.stop())])
+    await bus.close()
+    await plane.clear()
+  }
   const driver = another()
-  await settle()
+  // What an earlier world left in force fails this one, which is not to leave anything itself.
+  await settle().catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
   return {
     driver,
     another,
@@ -133,12 +143,7 @@ export const createFleetRig = async (plane: FleetPlane): Promise<DriverRig> => {
       const frontend = resourceFrontend.parse({ ip, protocol: 'TCP', port: 8080, nodePort: 30_080 })
       return desiredOf(number, { frontends: [frontend], targets: [...plane.targets], ...over })
     },
-    stop: async () => {
-      stopping.abort()
-      await Promise.all([...running, ...edges.map((edge) => edge.stop())])
-      await bus.close()
-      await plane.clear()
-    },
+    stop,
   }
 }
 
