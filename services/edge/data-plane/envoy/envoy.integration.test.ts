@@ -32,11 +32,12 @@ const openPlane = (folder: string, drainMs = 300_000): Promise<EnvoyPlane> =>
 
 const createUnderTest = () => {
   const planes = new Map<number, Promise<EnvoyPlane>>()
-  const folder = mkdtempSync(join(tmpdir(), 'weir-envoy-'))
+  let folder: string | undefined
   return {
     // The kernel ends a connection to a drained node, for root.
     cutsDrained: process.getuid?.() === 0,
     open: (drainMs: number) => {
+      folder ??= mkdtempSync(join(tmpdir(), 'weir-envoy-'))
       const plane = planes.get(drainMs) ?? openPlane(join(folder, `${drainMs}`), drainMs)
       planes.set(drainMs, plane)
       return plane
@@ -47,7 +48,7 @@ const createUnderTest = () => {
         await plane.close()
         await plane.envoy().stop()
       }
-      rmSync(folder, { recursive: true, force: true })
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
     },
   }
 }
