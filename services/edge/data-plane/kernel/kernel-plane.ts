@@ -29,6 +29,7 @@ import { createNft, type Nft } from './nft.ts'
 import { createReach, type Reach } from './reach.ts'
 import { createRepairs } from './repairs.ts'
 import type { RunProgram } from './run-program.ts'
+import { testNft } from './self-test.ts'
 import { openTunnel, type TunnelOptions } from './tunnel.ts'
 import { createVouching } from './vouching.ts'
 import { createWriter } from './writer.ts'
@@ -66,7 +67,7 @@ interface Served {
  * VXLAN; nodes answer clients directly. All state is in one nftables table that outlives this process: a new one adopts it.
  *
  * Wishes that come while a transaction runs go into the next one together.
- * @throws OperatingError when this process may not, or nft or the interface is missing
+ * @throws OperatingError when this process may not, or nft or the interface is missing or unfit
  */
 export const createKernelPlane = async (options: KernelPlaneOptions): Promise<KernelPlane> => {
   const { device, run, clock, drainMs, vxlan, peers = [] } = options
@@ -74,7 +75,9 @@ export const createKernelPlane = async (options: KernelPlaneOptions): Promise<Ke
   try {
     const mac = await readOwnMac(run, device)
     const tunnel = vxlan && (await openTunnel(run, vxlan))
-    const nft = createNft(run, { device, mac, pinSeconds, tunnel })
+    const skeleton = { device, mac, pinSeconds, tunnel }
+    await testNft(run, skeleton)
+    const nft = createNft(run, skeleton)
     const model = await adopt(nft)
     const neighbours = createNeighbours({ run, device, clock })
     const addresses = new Set<string>()

@@ -40,7 +40,12 @@ export interface Nft {
   takeCounts(): Promise<PacketCounts>
 }
 
-export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
+/** @param table ours, or one to test with */
+export const createNft = (
+  run: RunProgram,
+  skeleton: SkeletonOptions,
+  table: string = tableName,
+): Nft => {
   const write = async (text: string): Promise<void> => {
     await run(['nft', '-f', '-'], text)
   }
@@ -50,7 +55,7 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
     return understand(listing, text).nftables
   }
   const pinsIn = async (name: 'pinned' | 'clients'): Promise<readonly Pin[]> => {
-    const [held] = (await read('list', 'map', 'netdev', tableName, name)).flatMap(
+    const [held] = (await read('list', 'map', 'netdev', table, name)).flatMap(
       ({ map }) => map ?? [],
     )
     return (held?.elem ?? []).flatMap((elem) => pin.safeParse(elem).data ?? [])
@@ -59,19 +64,15 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
     // Chains, sets and maps are all that nft lists without reading every element of every table first.
     isLoaded: async () =>
       (await read('list', 'chains', 'netdev')).some(
-        ({ chain }) => chain?.table === tableName && chain.name === skeletonName(skeleton),
+        ({ chain }) => chain?.table === table && chain.name === skeletonName(skeleton),
       ),
     // "table" before "delete" makes the delete good when there is none.
     load: () =>
-      write(
-        `table netdev ${tableName}\ndelete table netdev ${tableName}\n${skeletonText(skeleton)}`,
-      ),
-    commit: (change) => write(changeText(change)),
+      write(`table netdev ${table}\ndelete table netdev ${table}\n${skeletonText(skeleton)}`),
+    commit: (change) => write(changeText(change, table)),
     elements: async () => {
       const listed = await Promise.all(
-        mapNames.map((name) =>
-          read('list', isMap(name) ? 'map' : 'set', 'netdev', tableName, name),
-        ),
+        mapNames.map((name) => read('list', isMap(name) ? 'map' : 'set', 'netdev', table, name)),
       )
       return listed.flat().flatMap((one) => {
         const held = one.map ?? one.set
@@ -83,11 +84,11 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
     unpin: async (pins) => {
       if (pins.length === 0) return
       const keys = pins.map(({ service, flow }) => `${service} . ${flow}`)
-      await write(`delete element netdev ${tableName} pinned { ${keys.join(', ')} }\n`)
+      await write(`delete element netdev ${table} pinned { ${keys.join(', ')} }\n`)
     },
     // Listing them would read every element; taking them does not.
     takeCounts: async () => {
-      const counters = await read('reset', 'counters', 'table', 'netdev', tableName)
+      const counters = await read('reset', 'counters', 'table', 'netdev', table)
       const all = new Map(counters.flatMap(({ counter: one }) => (one ? [[one.name, one]] : [])))
       return {
         forwardedBytes: all.get('forwarded')?.bytes ?? 0,
@@ -100,14 +101,17 @@ export const createNft = (run: RunProgram, skeleton: SkeletonOptions): Nft => {
 
 const isMap = (name: MapName): boolean => /^(fe|inner|keeps|pool|slots)/.test(name)
 
-const changeText = ({ deleted, added }: Change): string =>
-  [...statements('delete', deleted), ...statements('add', added)].join('')
+const changeText = ({ deleted, added }: Change, table: string): string =>
+  [
+    ...statements(`delete element netdev ${table}`, deleted),
+    ...statements(`add element netdev ${table}`, added),
+  ].join('')
 
-const statements = (what: 'add' | 'delete', elements: readonly Element[]): readonly string[] => {
+const statements = (what: string, elements: readonly Element[]): readonly string[] => {
   const byMap = Map.groupBy(elements, ({ map }) => map)
   return [...byMap].map(([map, own]) => {
     const texts = own.map(({ key, value }) => (value === undefined ? key : `${key} : ${value}`))
-    return `${what} element netdev ${tableName} ${map} { ${texts.join(', ')} }\n`
+    return `${what} ${map} { ${texts.join(', ')} }\n`
   })
 }
 

@@ -88,6 +88,19 @@ export const createReach = async (options: ReachOptions): Promise<Reach> => {
     return found === undefined || isGuarded(found) ? undefined : found
   }
 
+  /** What is being looked up: thousands of orders name the same nodes at the same time. */
+  const looking = new Map<string, Promise<void>>()
+  const lookUp = async (ips: readonly string[]): Promise<void> => {
+    try {
+      const found = await routesTo(run, ips)
+      for (const ip of ips) ways.set(ip, wayBy(ip, found.get(ip)))
+      await tunnel?.reach(ips.filter((ip) => wayOf(ip).by === 'tunnel'))
+      await neighbours.want(ips.filter((ip) => wayOf(ip).by === 'segment'))
+    } finally {
+      for (const ip of ips) looking.delete(ip)
+    }
+  }
+
   return {
     macOf: (ip) => {
       const way = wayOf(ip)
@@ -105,10 +118,10 @@ export const createReach = async (options: ReachOptions): Promise<Reach> => {
     want: async (ips) => {
       // Orders with a node that has no way are tried again, and routes may have come.
       const asked = ips.filter((ip) => (ways.get(ip)?.by ?? 'none') === 'none')
-      const found = await routesTo(run, asked)
-      for (const ip of asked) ways.set(ip, wayBy(ip, found.get(ip)))
-      await neighbours.want(ips.filter((ip) => wayOf(ip).by === 'segment'))
-      await tunnel?.reach(asked.filter((ip) => wayOf(ip).by === 'tunnel'))
+      const fresh = asked.filter((ip) => !looking.has(ip))
+      const look = fresh.length === 0 ? undefined : lookUp(fresh)
+      for (const ip of fresh) if (look !== undefined) looking.set(ip, look)
+      await Promise.all(ips.flatMap((ip) => looking.get(ip) ?? []))
     },
     refresh: async () => {
       // Somebody may have flushed what the tunnel was told.

@@ -18,10 +18,19 @@ export interface SkeletonOptions {
   readonly tunnel?: { readonly device: string; readonly index: number } | undefined
 }
 
+/** The rules without an interface, for a test of what nft makes of them. */
+export const scratchText = (options: SkeletonOptions, table: string): string =>
+  skeletonText(options)
+    .replace(`netdev ${tableName} `, `netdev ${table} `)
+    .replace(/^ {2}chain ingress \{.*?^ {2}\}\n/ms, '')
+
 /** Flows that can be pinned at once; beyond that, new ones go by the slots alone. */
 const mostPins = 262_144
 /** Clients of sticky services that are known at once; beyond that, new ones go by their hash alone. */
 const mostClients = 262_144
+/** Datagrams in pieces that are under way at once, and how long a piece is waited for, as Linux does. */
+const mostFragmented = 65_536
+const fragmentSeconds = 30
 const pinSeed = '0xc0de'
 const slotSeed = '0x5eed'
 
@@ -44,6 +53,9 @@ const slotSeed = '0x5eed'
  * "packet too big" above all, without which big answers never pass a narrow link. It goes to the node of
  * the flow that it quotes, by its pin or else its slot, and pins nothing. Source ranges don't hold for it: it
  * comes from a router, and a node heeds it only for a connection it has.
+ *
+ * Of a datagram in pieces only the first has ports. The others follow it to its node; one that comes before it
+ * is nobody's.
  *
  * Marks and priorities are scratch in this namespace. The name of an empty chain tells what rules these
  * are, since nft 1.0.6 shows no comments of tables.
@@ -87,12 +99,21 @@ table netdev ${tableName} {
     type classid . mark : ether_addr
     flags dynamic,timeout; size ${mostClients};
   }
+  map fragments {
+    type mark : ether_addr
+    flags dynamic,timeout; timeout ${fragmentSeconds}s; size ${mostFragmented};
+  }
   counter forwarded { }
   counter denied { }
   counter unserved { }
   chain SKELETON {
   }
   chain out {
+    ip frag-off & 0x3fff == 0x2000 ${hashFragment('4')} update @fragments { meta mark : ether daddr }
+    frag more-fragments 1 frag frag-off 0 ${hashFragment('6')} update @fragments { meta mark : ether daddr }
+    goto leave
+  }
+  chain leave {
     counter name forwarded
     ether saddr set ${mac}${tunnel ? `\n    ${tunnelMacRule} fwd to "${tunnel.device}"` : ''}
     fwd to "${device}"
@@ -112,6 +133,8 @@ ${errorChains('6')}
     meta priority set ip6 daddr . meta l4proto . th dport map @fe6 goto lb6
     icmp type destination-unreachable @th,64,8 0x45 goto error4
     icmpv6 type { destination-unreachable, packet-too-big } goto error6
+    ip frag-off & 0x1fff != 0 ${hashFragment('4')} ether daddr set meta mark map @fragments goto leave
+    frag frag-off != 0 ${hashFragment('6')} ether daddr set meta mark map @fragments goto leave
   }
 }
 `
@@ -146,6 +169,12 @@ const hashSlot = (size: TableSize): string =>
   `meta mark set jhash meta mark mod ${size} seed ${slotSeed}`
 const hashFor = (parts: string): string =>
   `meta mark set jhash ${parts} mod 0x7fffffff seed ${pinSeed}`
+
+/** What the pieces of one datagram have in common. */
+const hashFragment = (family: '4' | '6'): string =>
+  family === '4'
+    ? hashFor('ip saddr . ip daddr . ip id . ip protocol')
+    : hashFor('ip6 saddr . ip6 daddr . frag id')
 
 /** Where a service's set is found, by its size: one rule each. */
 const bySize = (chainOf: (size: TableSize) => string): string =>
