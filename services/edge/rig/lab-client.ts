@@ -1,17 +1,30 @@
-// A client of the lab, run in its namespace. `ask PROTOCOL ADDRESS PORT COUNT BYTES SENDS` makes as many
-// flows, one after the other, each answered with so many bytes (and UDP asking with so many), and prints what
-// each was answered, null for nothing or too few. `hold ADDRESS PORT COUNT` opens connections and
-// keeps them: for each line that comes in it sends as many bytes as that says on all of them and prints how many
-// were answered with as many.
+// A client of the lab, run in a namespace of it. FLOW is `TCP|UDP ADDRESS PORT FROM BYTES SENDS`: FROM an address of
+// its own, or nothing; each flow is answered with so many BYTES, and UDP asks with as many as SENDS says.
+// `ask COUNT FLOW` makes as many flows, one after the other, and prints what each was answered, null for nothing or too
+// few bytes.
+// `hold COUNT FLOW` opens flows and keeps them: for each line that comes in it sends as many bytes as that says on all of
+// them and prints how many were answered with as many, by whom they were answered first.
+// `knock FLOW` begins a new flow every few milliseconds until a line comes in, and prints how many were answered and
+// how many milliseconds after its start each began that was not.
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** Longer than one packet that is sent again, since machines may be busy. */
 const answerMs = 2500
 /** For all that was sent to come back. */
 const bulkMs = 10_000
+const knockEveryMs = 20
+
+interface Flow {
+  /** What it is answered first: `POD CLIENT`, null for nothing. */
+  first(): Promise<string | null>
+  /** Whether the pod that answered first answers again, with so many bytes. */
+  lives(bytes: number): Promise<boolean>
+  end(): void
+}
 
 /** The next thing that is said, null when that takes too long or never comes. */
 const next = async (socket: Socket | UdpSocket, event: 'data' | 'message') => {
@@ -21,15 +34,6 @@ const next = async (socket: Socket | UdpSocket, event: 'data' | 'message') => {
   } catch {
     return null
   }
-}
-
-const askTcp = async ({ host, port, bytes }: Asked): Promise<string | null> => {
-  const socket = connect({ host, port })
-  const answer = await next(socket, 'data')
-  socket.on('error', () => socket.destroy())
-  const whole = answer !== null && (await echo(socket, bytes))
-  socket.destroy()
-  return whole ? answer : null
 }
 
 /** Sends so many bytes; whether as many came back in time. */
@@ -51,45 +55,84 @@ const echo = (socket: Socket, bytes: number): Promise<boolean> =>
     else socket.write(Buffer.alloc(bytes, 'x'))
   })
 
-const askUdp = async ({ host, port, bytes, sends }: Asked): Promise<string | null> => {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
-  socket.send(String(bytes).padEnd(sends), port, host)
-  const answer = await next(socket, 'message')
-  socket.close()
-  return answer
-}
+const [what = '', ...rest] = process.argv.slice(2)
+const count = what === 'knock' ? 0 : Number(rest.shift())
+const [protocol, host = '', portText, from = '', ...sizes] = rest
+const port = Number(portText)
+const [bytes = 0, sends = 0] = sizes.map(Number)
 
-interface Asked {
-  readonly host: string
-  readonly port: number
-  readonly bytes: number
-  readonly sends: number
-}
-
-const hold = async (host: string, port: number, count: number): Promise<void> => {
-  const sockets = Array.from({ length: count }, () => connect({ host, port }))
+const openTcp = (): Flow => {
+  const socket = connect({ host, port, ...(from === '' ? {} : { localAddress: from }) })
   // What is cut later is told by its silence.
-  for (const socket of sockets) socket.on('error', () => socket.destroy())
-  const nodes = await Promise.all(sockets.map((socket) => next(socket, 'data')))
-  process.stdout.write(`${JSON.stringify(nodes)}\n`)
-  for await (const bytes of createInterface({ input: process.stdin })) {
-    const whole = await Promise.all(sockets.map((socket) => echo(socket, Number(bytes))))
-    process.stdout.write(`${whole.filter(Boolean).length}\n`)
+  socket.on('error', () => socket.destroy())
+  return {
+    first: () => next(socket, 'data'),
+    lives: (size) => echo(socket, size),
+    end: () => void socket.destroy(),
   }
 }
 
-const [what, ...rest] = process.argv.slice(2)
-if (what === 'hold') {
-  const [host = '', port, count] = rest
-  await hold(host, Number(port), Number(count))
-  process.exit(0)
-} else {
-  const [protocol, host = '', port, count, ...sizes] = rest
-  const [bytes = 0, sends = 0] = sizes.map(Number)
-  const answers: (string | null)[] = []
-  for (let flow = 0; flow < Number(count); flow += 1) {
-    const ask = protocol === 'UDP' ? askUdp : askTcp
-    answers.push(await ask({ host, port: Number(port), bytes, sends }))
+const openUdp = (): Flow => {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  socket.on('error', () => undefined)
+  if (from !== '') socket.bind(0, from)
+  let said: string | null = null
+  const say = async (size: number): Promise<string | null> => {
+    const answer = next(socket, 'message')
+    socket.send(String(size).padEnd(sends), port, host)
+    return answer
   }
-  process.stdout.write(JSON.stringify(answers))
+  return {
+    first: async () => (said = await say(bytes)),
+    lives: async (size) => said !== null && (await say(size)) === said,
+    end: () => void socket.close(),
+  }
 }
+
+const open = (): Flow => (protocol === 'UDP' ? openUdp() : openTcp())
+const tell = (said: unknown): void => void process.stdout.write(`${JSON.stringify(said)}\n`)
+
+const askOne = async (): Promise<string | null> => {
+  const flow = open()
+  const answer = await flow.first()
+  const whole = answer !== null && (protocol === 'UDP' || (await flow.lives(bytes)))
+  flow.end()
+  return whole ? answer : null
+}
+
+const ask = async (): Promise<void> => {
+  const answers: (string | null)[] = []
+  while (answers.length < count) answers.push(await askOne())
+  tell(answers)
+}
+
+const hold = async (): Promise<void> => {
+  const flows = Array.from({ length: count }, open)
+  tell(await Promise.all(flows.map((flow) => flow.first())))
+  for await (const size of createInterface({ input: process.stdin })) {
+    const living = await Promise.all(flows.map((flow) => flow.lives(Number(size))))
+    tell(living.filter(Boolean).length)
+  }
+}
+
+const knock = async (): Promise<void> => {
+  const asked: Promise<number | null>[] = []
+  const started = performance.now()
+  const tryOne = async (): Promise<number | null> => {
+    const at = Math.round(performance.now() - started)
+    return (await askOne()) === null ? at : null
+  }
+  const told = new AbortController()
+  for (const end of ['data', 'close']) process.stdin.once(end, () => told.abort())
+  tell('knocking')
+  while (!told.signal.aborted) {
+    asked.push(tryOne())
+    await pause(knockEveryMs)
+  }
+  const failed = (await Promise.all(asked)).filter((at) => at !== null)
+  tell({ answered: asked.length - failed.length, failed })
+}
+
+const acts: Readonly<Record<string, () => Promise<void>>> = { ask, hold, knock }
+await acts[what]?.()
+process.exit(0)

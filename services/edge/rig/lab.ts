@@ -30,10 +30,12 @@ export interface Lab {
   spaceOf(host: Host): string
   /** What flows from the client are answered, one after the other: `NODE CLIENT`, or null for nothing. */
   ask(flow: Asking): Promise<readonly (string | null)[]>
+  /** Begins a new flow from the client every few milliseconds, until it is told to stop. */
+  knock(flow: Asking): Promise<Knocking>
   /** Ends this process with the lab. */
   endsWith(child: ChildProcess): void
-  /** Opens TCP connections from the client that stay open until the lab ends. */
-  hold(address: string, count: number): Promise<Held>
+  /** Opens flows from the client that stay open until the lab ends; TCP connections unless it is said. */
+  hold(address: string, count: number, protocol?: 'TCP' | 'UDP'): Promise<Held>
   /** Sends the virtual addresses to these edges from now on, shared by flow. */
   routeTo(...edges: readonly ('e1' | 'e2')[]): Promise<void>
   stop(): Promise<void>
@@ -42,6 +44,10 @@ export interface Lab {
 export interface Asking {
   readonly protocol: 'TCP' | 'UDP'
   readonly address: string
+  /** `vipPort` unless it is said. */
+  readonly port?: number
+  /** The address that the client asks from; which of its own does not matter unless it is said. */
+  readonly from?: string
   readonly count?: number
   /** How much is answered; next to nothing unless said. */
   readonly bytes?: number
@@ -49,13 +55,20 @@ export interface Asking {
   readonly sends?: number
 }
 
+export interface Knocking {
+  /** Ends it; how many flows were answered, and when those began that were not, milliseconds after the first. */
+  stop(): Promise<{ readonly answered: number; readonly failed: readonly number[] }>
+}
+
 export interface Held {
   /** What each connection was answered first. */
   readonly answers: readonly (string | null)[]
-  /** How many of them still answer. */
+  /** How many of them still answer, each from where it did first. */
   alive(): Promise<number>
   /** Sends so many bytes on each and has them back; how many of the connections had all. */
   send(bytes: number): Promise<number>
+  /** Ends them before the lab does. */
+  end(): void
 }
 
 export const vips = { IPv4: '203.0.113.10', IPv6: '2001:db8:f::10' } as const
@@ -96,7 +109,8 @@ export const labProblem = async (): Promise<string | undefined> => {
 }
 
 export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab> => {
-  const id = randomBytes(3).toString('hex')
+  await removeOrphans()
+  const id = `${process.pid}-${randomBytes(3).toString('hex')}`
   const spaceOf = (host: Host): string => `weir-${id}-${host}`
   const children: ChildProcess[] = []
   const on =
@@ -137,13 +151,20 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
     on,
     spaceOf,
     endsWith: (child) => void children.push(child),
-    ask: async ({ protocol, address, count = 1, bytes = 0, sends = 0 }) => {
-      const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', protocol, address]
-      const said = await on('client')([...argv, ...[vipPort, count, bytes, sends].map(String)])
-      return JSON.parse(said)
+    ask: (flow) => askFrom(on('client'), flow),
+    knock: async (flow) => {
+      const { child, lines } = start('client', 'lab-client.ts', ['knock', ...wordsOf(flow)])
+      await nextLine(lines)
+      return {
+        stop: async () => {
+          const line = nextLine(lines)
+          child.stdin.write('stop\n')
+          return JSON.parse(await line)
+        },
+      }
     },
-    hold: async (address, count) => {
-      const args = ['hold', address, String(vipPort), String(count)]
+    hold: async (address, count, protocol = 'TCP') => {
+      const args = ['hold', String(count), ...wordsOf({ protocol, address })]
       const { child, lines } = start('client', 'lab-client.ts', args)
       const answers: readonly (string | null)[] = JSON.parse(await nextLine(lines))
       const send = async (bytes: number): Promise<number> => {
@@ -151,7 +172,7 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
         child.stdin.write(`${bytes}\n`)
         return Number(await line)
       }
-      return { answers, alive: () => send(10), send }
+      return { answers, alive: () => send(10), send, end: () => void child.kill('SIGKILL') }
     },
     routeTo: async (...edges) => {
       const via = (family: 'IPv4' | 'IPv6'): string =>
@@ -162,6 +183,37 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
       ])
     },
     stop,
+  }
+}
+
+/** What flows are answered that begin where `run` runs programs. */
+export const askFrom = async (
+  run: RunProgram,
+  flow: Asking,
+): Promise<readonly (string | null)[]> => {
+  const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', String(flow.count ?? 1)]
+  return JSON.parse(await run([...argv, ...wordsOf(flow)]))
+}
+
+const wordsOf = (flow: Asking): string[] => {
+  const { protocol, address, port = vipPort, from = '', bytes = 0, sends = 0 } = flow
+  return [protocol, address, String(port), from, String(bytes), String(sends)]
+}
+
+/** Removes the namespaces of labs whose process was killed; the number in their name is its id. */
+const removeOrphans = async (): Promise<void> => {
+  for (const line of (await runProgram(['ip', 'netns', 'list'])).split('\n')) {
+    const [space = '', owner] = /^weir-(\d+)-\S+/.exec(line) ?? []
+    if (owner !== undefined && !isAlive(Number(owner)))
+      await runProgram(['ip', 'netns', 'del', space])
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
   }
 }
 
