@@ -226,7 +226,7 @@ const makeDataDir = async (place: Place, flags: readonly string[]): Promise<void
 }
 
 const giveTo = (account: Account | undefined, paths: readonly string[]): void => {
-  if (account === undefined) return
+  if (account === undefined || account.below === true) return
   try {
     for (const path of paths) chownSync(path, account.uid, account.gid)
   } catch (cause) {

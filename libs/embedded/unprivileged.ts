@@ -7,14 +7,18 @@ export interface Account {
   readonly name: string
   readonly uid: number
   readonly gid: number
+  /** Whether it is of a user namespace below ours, made for it, in which what is root's here is its own. */
+  readonly below?: true
 }
 
 /**
  * Who PostgreSQL runs as. It refuses root, so root lends it the account `postgres`, or `nobody`; an
- * ordinary user keeps their own (undefined).
+ * ordinary user keeps their own (undefined). Root of a user namespace that has no other users (`unshare -Ur`)
+ * makes one below.
  */
 export const unprivilegedAccount = (): Account | undefined => {
   if (process.getuid?.() !== 0) return undefined
+  if (isAlone()) return { name: 'nobody', uid: 65_534, gid: 65_534, below: true }
   const accounts = readFileSync('/etc/passwd', 'utf8').split('\n').map(parseAccount)
   const found = ['postgres', 'nobody']
     .map((name) => accounts.find((account) => account?.name === name))
@@ -25,6 +29,16 @@ export const unprivilegedAccount = (): Account | undefined => {
       'run weir as an ordinary user, or set DATABASE_URL to a server of your own',
   )
 }
+
+/** Whether this user namespace has root and nobody else. */
+const isAlone = (): boolean => {
+  if (process.platform !== 'linux') return false
+  const counts = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n').map(countOf)
+  return counts.reduce((sum, count) => sum + count, 0) === 1
+}
+
+/** Each line says the first user here, the first outside, and how many. */
+const countOf = (line: string): number => Number(line.trim().split(/\s+/).at(-1))
 
 const parseAccount = (line: string): Account | undefined => {
   const [name, , uid, gid] = line.split(':')
@@ -59,6 +73,12 @@ export const planLaunch = (
 ): LaunchPlan => {
   const { account, deathSignal } = wishes
   const setpriv = setprivPath()
+  if (account?.below === true) {
+    const { uid, gid } = account
+    const inside = planLaunch(program, args, { reaches: [], deathSignal })
+    const flags = [`--map-user=${uid}`, `--map-group=${gid}`]
+    return { program: 'unshare', args: [...flags, '--', inside.program, ...inside.args] }
+  }
   const closed = account === undefined ? undefined : wishes.reaches.find((path) => !isOpen(path))
   if (setpriv === undefined) return withoutSetpriv(program, args, { account, closed })
   const flags = deathSignal === undefined ? [] : ['--pdeathsig', deathSignal.slice(3)]
