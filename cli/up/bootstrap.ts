@@ -35,7 +35,7 @@ export interface ConnectedCluster {
   readonly server: string
 }
 
-/** Connects the cluster of `kubeconfigFile` for the local tenant, with rights made for it. */
+/** Connects the cluster of `kubeconfigFile` for the client's tenant, with rights made for it. */
 export const connectCluster = async (
   client: ApiClient,
   kubeconfigFile: string,
@@ -44,7 +44,7 @@ export const connectCluster = async (
   const credentials = parseKubeconfig(readFileSync(kubeconfigFile, 'utf8'))
   const admin = createConnection(credentials, { policy: withOwnNetworks })
   try {
-    await client.send('POST', '/v1/tenants', { tenant: localTenant }, z.unknown())
+    await client.send('POST', '/v1/tenants', { tenant: client.tenant }, z.unknown())
     const pool = { ranges: site.pool, quarantineSeconds }
     await client.send('PUT', '/v1/pools/local', pool, z.unknown())
     const id = await admin.identity()
@@ -52,7 +52,7 @@ export const connectCluster = async (
     const token = await issueToken(admin)
     const kubeconfig = tenantKubeconfig({ server: credentials.server, ca: credentials.ca, token })
     const body = { id, name: 'local', kubeconfig, nodeCidrs: site.nodeCidrs }
-    await client.send('POST', `/v1/tenants/${localTenant}/clusters`, body, z.unknown())
+    await client.send('POST', `/v1/tenants/${client.tenant}/clusters`, body, z.unknown())
     return { id, server: credentials.server }
   } finally {
     await admin.close()

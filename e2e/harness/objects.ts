@@ -47,6 +47,8 @@ export interface LogEvent {
   readonly sequence: number
   readonly type: string
   readonly subject: string
+  /** ISO 8601, by the log's clock. */
+  readonly recordedtime: string
   readonly data: Readonly<Record<string, unknown>>
 }
 

@@ -1,4 +1,4 @@
-// weir's control plane and a tenant's, run by the lab in the namespace `control`: `node control-plane.ts FOLDER`.
+// weir's control plane and two tenants', run by the lab in the namespace `control`: `node control-plane.ts FOLDER`.
 // PostgreSQL, nats-server, etcd, kube-apiserver, kube-controller-manager and weir's services but the edges. It
 // says READY when all run, and lives until its input closes. Started again on its folder it goes on.
 import { randomBytes } from 'node:crypto'
@@ -7,14 +7,18 @@ import { join } from 'node:path'
 import { obtainBinary, startNatsServer, startPostgres, type BinaryName } from '@weir/embedded'
 import { migrate } from '@weir/eventlog'
 import { explainError } from '@weir/kernel'
-import { goSourceDir, startKubernetesMinicluster } from '@weir/minicluster'
+import {
+  goSourceDir,
+  startKubernetesMinicluster,
+  startSimulatedMinicluster,
+} from '@weir/minicluster'
 import { createClient } from '../../cli/client.ts'
 import { connectCluster, localTenant } from '../../cli/up/bootstrap.ts'
 import { serviceParts, superviseService } from '../../cli/up/parts.ts'
 import { parse, stringify } from 'yaml'
 import { addressOf } from '../../services/edge/rig/lab.ts'
 import { keepNodes } from './nodes.ts'
-import { controlPorts, site } from './places.ts'
+import { controlPorts, otherTenant, site } from './places.ts'
 
 const [folder = ''] = process.argv.slice(2)
 const env = process.env as Readonly<Record<string, string>>
@@ -36,6 +40,14 @@ const startCluster = async () =>
     },
     serviceCidrs: '10.96.0.0/16,fd00:10:96::/112',
     unsafeNoFsync: true,
+  })
+
+/** The other tenant's, with Services alone. */
+const startOtherCluster = () =>
+  startSimulatedMinicluster({
+    stateDir: join(folder, 'cluster-other'),
+    port: controlPorts.other,
+    nodes: [],
   })
 
 /** The same secrets at each start. */
@@ -63,17 +75,19 @@ interface Kubeconfig {
 const startServers = async () => {
   const nats = await program('nats-server')
   const storeDir = join(folder, 'nats/store')
-  const [cluster, database, bus] = await Promise.all([
+  const [cluster, other, database, bus] = await Promise.all([
     startCluster(),
+    startOtherCluster(),
     startPostgres({ dataDir: join(folder, 'postgres/data'), port: 0 }),
     startNatsServer({ program: nats, storeDir, port: controlPorts.nats }),
   ])
   await migrate(database.url)
-  return { kubeconfig: cluster.kubeconfig, databaseUrl: database.url, natsUrl: bus.url }
+  const kubeconfigs = { own: cluster.kubeconfig, other: other.kubeconfig }
+  return { ...kubeconfigs, databaseUrl: database.url, natsUrl: bus.url }
 }
 
 const start = async (): Promise<void> => {
-  const { kubeconfig, databaseUrl, natsUrl } = await startServers()
+  const { own, other, databaseUrl, natsUrl } = await startServers()
   const adminToken = keepSecret('token', () => `weir_operator_${randomBytes(24).toString('hex')}`)
   const masterKey = keepSecret('key', () => randomBytes(32).toString('base64'))
   const at = { databaseUrl, natsUrl, apiPort: controlPorts.api, adminToken, masterKey }
@@ -86,12 +100,21 @@ const start = async (): Promise<void> => {
       return superviseService(kernel, { folder, environment: env, onRestart })
     }),
   )
-  const kubeconfigFile = join(folder, 'kubeconfig')
-  writeFileSync(kubeconfigFile, kubeconfig, { mode: 0o600 })
-  writeFileSync(join(folder, 'kubeconfig.nodes'), seenByNodes(kubeconfig), { mode: 0o600 })
-  await keepNodes(kubeconfig)
-  const session = { api: `http://127.0.0.1:${at.apiPort}`, token: adminToken, tenant: localTenant }
-  await connectCluster(createClient(session), kubeconfigFile, site)
+  await keepNodes(own)
+  writeSecret('kubeconfig.nodes', seenByNodes(own))
+  for (const { tenant, name, kubeconfig } of [
+    { tenant: localTenant, name: 'kubeconfig', kubeconfig: own },
+    { tenant: otherTenant, name: 'kubeconfig.other', kubeconfig: other },
+  ]) {
+    const session = { api: `http://127.0.0.1:${at.apiPort}`, token: adminToken, tenant }
+    await connectCluster(createClient(session), writeSecret(name, kubeconfig), site)
+  }
+}
+
+const writeSecret = (name: string, text: string): string => {
+  const file = join(folder, name)
+  writeFileSync(file, text, { mode: 0o600 })
+  return file
 }
 
 try {

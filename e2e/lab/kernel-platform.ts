@@ -1,5 +1,5 @@
-import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,12 +8,14 @@ import { findKubernetesBinaries, goSourceDir } from '@weir/minicluster'
 import { eventually } from '@weir/testing'
 import { addressOf, createLab, labProblem, type Lab } from '../../services/edge/rig/lab.ts'
 import { childEnvironment } from '../harness/environment.ts'
+import { keepRunning } from '../../cli/up/keep-running.ts'
+import { createControl, openControl, type Said } from './control.ts'
 import { createPods, type Pods } from './pods.ts'
 import { controlPorts, nodeNames, podAddress, type NodeName } from './places.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const edges = ['e1', 'e2'] as const
-export type EdgeName = (typeof edges)[number]
+export const edgeNames = ['e1', 'e2'] as const
+export type EdgeName = (typeof edgeNames)[number]
 
 /**
  * The whole platform in the lab: weir's control plane and a tenant's API server in one namespace, an edge agent
@@ -22,9 +24,14 @@ export type EdgeName = (typeof edges)[number]
 export interface KernelPlatform {
   readonly lab: Lab
   readonly pods: Pods
-  kubectl(args: readonly string[], input?: string): Promise<string>
-  /** The command, as the operator; everything it printed, and its exit code. */
-  weir(args: readonly string[]): Promise<{ readonly said: string; readonly code: number }>
+  /** The variables with which kubectl and the command work in the control plane's namespace. */
+  session(): Readonly<Record<string, string>>
+  /** In the first tenant's cluster. */
+  kubectl: Kubectl
+  /** In the other tenant's, which has no nodes. */
+  kubectlOfOther: Kubectl
+  /** The command, as the operator, of the first tenant; everything it printed, and its exit code. */
+  weir(args: readonly string[]): Promise<Said>
   /** SIGKILLs everything in the control plane's namespace at once. */
   killControlPlane(): Promise<void>
   startControlPlane(): Promise<void>
@@ -33,12 +40,16 @@ export interface KernelPlatform {
   killAgent(edge: EdgeName): Promise<void>
   /** Resolves when it has gone through every order of the bus and given up what nobody ordered. */
   startAgent(edge: EdgeName): Promise<void>
+  /** Another one is started in its place. */
+  killProxy(node: NodeName): Promise<void>
   stop(): Promise<void>
 }
 
+export type Kubectl = (args: readonly string[], input?: string) => Promise<string>
+
 export interface RuleChanges {
-  /** Elements, rules and tables that were added or deleted until now. */
-  count(): number
+  /** What was added or deleted until now, in nft's words. */
+  all(): readonly string[]
 }
 
 /** Why this platform cannot run here; undefined when it can. */
@@ -49,9 +60,7 @@ export const platformProblem = async (): Promise<string | undefined> => {
   if (findKubernetesBinaries({ env }) === undefined) return 'npm run binaries -- kubernetes'
   if (findBinary('kube-proxy', { env, goSourceDir }) === undefined) return 'there is no kube-proxy'
   if (findBinary('nats-server', { env }) === undefined) return 'npm run binaries -- nats-server'
-  // In a user namespace there is root alone, and PostgreSQL refuses root.
-  const users = Number(readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).at(-1))
-  return users > 1 ? undefined : 'PostgreSQL needs a user beside root'
+  return undefined
 }
 
 export const startKernelPlatform = async (): Promise<KernelPlatform> => {
@@ -74,11 +83,15 @@ export const startKernelPlatform = async (): Promise<KernelPlatform> => {
     return child
   }
   const control = createControl({ lab, folder, env })
-  const kubectl: KernelPlatform['kubectl'] = (args, input) => {
-    const program = findBinary('kubectl', { env: process.env, goSourceDir }) ?? 'kubectl'
-    const config = `--kubeconfig=${join(folder, 'control/kubeconfig')}`
-    return lab.on('control')([program, config, ...args], input)
-  }
+  const kubectlWith =
+    (kubeconfig: string): Kubectl =>
+    (args, input) => {
+      const program = findBinary('kubectl', { env: process.env, goSourceDir }) ?? 'kubectl'
+      const config = `--kubeconfig=${join(folder, 'control', kubeconfig)}`
+      return lab.on('control')([program, config, ...args], input)
+    }
+  const kubectl = kubectlWith('kubeconfig')
+  const proxies: { stop(): Promise<void> }[] = []
   const pods = createPods({ lab, kubectl })
   const startAgent = async (edge: EdgeName): Promise<void> => {
     const agent = await startOn(edge, { name: 'agent', ...agentOf(edge, folder) })
@@ -88,9 +101,12 @@ export const startKernelPlatform = async (): Promise<KernelPlatform> => {
   const startProxy = async (node: NodeName): Promise<void> => {
     const program = findBinary('kube-proxy', { env: process.env, goSourceDir }) ?? ''
     const args = proxyArguments(node, join(folder, 'control/kubeconfig.nodes'))
-    await startOn(node, { name: 'kube-proxy', program, args })
+    const start = (): Promise<Child> => startOn(node, { name: 'kube-proxy', program, args })
+    // It ends itself when its Node changes address or goes, and counts on a kubelet to start it again.
+    proxies.push(await keepRunning({ name: node, start, onRestart: () => undefined }))
   }
   const stop = async (): Promise<void> => {
+    await Promise.all(proxies.map((proxy) => proxy.stop()))
     await Promise.all([...children.values()].map((child) => child.kill()))
     await pods.stop()
     await control.kill()
@@ -100,45 +116,51 @@ export const startKernelPlatform = async (): Promise<KernelPlatform> => {
   try {
     await openControl(lab)
     await Promise.all([control.start(), ...nodeNames.map((node) => openNode(lab, node))])
-    await Promise.all([...edges.map(startAgent), ...nodeNames.map(startProxy)])
-    await lab.routeTo(...edges)
+    await Promise.all([...edgeNames.map(startAgent), ...nodeNames.map(startProxy)])
+    await lab.routeTo(...edgeNames)
   } catch (error) {
     await stop()
     throw error
   }
   return {
     lab,
+    session: () => ({ ...control.session(), KUBECONFIG: join(folder, 'control/kubeconfig') }),
     pods,
     kubectl,
+    kubectlOfOther: kubectlWith('kubeconfig.other'),
     weir: (args) => control.weir(args),
     killControlPlane: () => control.kill(),
     startControlPlane: () => control.start(),
     watchRules: () => watchRules(lab),
     killAgent: async (edge) => children.get(`${edge}-agent`)?.kill(),
     startAgent,
+    killProxy: async (node) => children.get(`${node}-kube-proxy`)?.kill(),
     stop,
   }
 }
 
 /** `nft monitor` tells what programs do, and nothing of elements that packets add. */
 const watchRules = async (lab: Lab): Promise<RuleChanges> => {
-  let seen = 0
-  for (const edge of edges) {
+  const seen: string[] = []
+  for (const edge of edgeNames) {
     const argv = ['netns', 'exec', lab.spaceOf(edge), 'stdbuf', '-oL', 'nft', 'monitor']
     const child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
     lab.endsWith(child)
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (/^(add|delete)/.test(line)) seen += 1
+      if (/^(add|delete)/.test(line)) seen.push(`${edge}: ${line}`)
     })
     // It says nothing until something happens: so something does.
-    await eventually(async () => {
-      await lab.on(edge)(['nft', 'add', 'table', 'ip', 'seen'])
-      await lab.on(edge)(['nft', 'delete', 'table', 'ip', 'seen'])
-      return seen > 0
-    })
-    seen = 0
+    await eventually(
+      async () => {
+        await lab.on(edge)(['nft', 'add', 'table', 'ip', 'seen'])
+        await lab.on(edge)(['nft', 'delete', 'table', 'ip', 'seen'])
+        return seen.length > 0
+      },
+      { deadlineMs: 60_000 },
+    )
+    seen.length = 0
   }
-  return { count: () => seen }
+  return { all: () => seen }
 }
 
 interface Part {
@@ -175,88 +197,24 @@ const proxyArguments = (node: NodeName, kubeconfig: string): readonly string[] =
   '--conntrack-tcp-timeout-close-wait=0',
 ]
 
-/** Leads what nodes and edges ask of the control plane to its loopback, where it listens. */
-const openControl = async (lab: Lab): Promise<void> => {
-  const { IPv4 } = addressOf('control')
-  const to = (port: number): string => `ip daddr ${IPv4} tcp dport ${port} dnat to 127.0.0.1`
-  await lab.on('control')(['sysctl', '-q', '-w', 'net.ipv4.conf.all.route_localnet=1'])
-  await lab.on('control')(
-    ['nft', '-f', '-'],
-    `table ip lab {
-  chain in {
-    type nat hook prerouting priority -100
-    ${to(controlPorts.kubernetes)}
-    ${to(controlPorts.nats)}
-  }
-}\n`,
-  )
-}
-
 /** A bridge for the node's pods, and routes to those of the others. */
 const openNode = async (lab: Lab, node: NodeName): Promise<void> => {
   const { IPv4, IPv6 } = podAddress(node, 1)
-  const routes = nodeNames
-    .filter((other) => other !== node)
-    .flatMap((other) => [
-      `route add ${podAddress(other, 0).IPv4}/24 via ${addressOf(other).IPv4}`,
-      `route add ${podAddress(other, 0).IPv6}/64 via ${addressOf(other).IPv6}`,
-    ])
   const lines = [
     'link add pods type bridge',
     'link set pods up',
     `addr add ${IPv4}/24 dev pods`,
     `addr add ${IPv6}/64 dev pods nodad`,
-    ...routes,
+    ...podRoutes(node),
   ]
   await lab.on(node)(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
 }
 
-interface ControlOptions {
-  readonly lab: Lab
-  readonly folder: string
-  readonly env: Readonly<Record<string, string>>
-}
-
-const createControl = ({ lab, folder, env }: ControlOptions) => {
-  const state = join(folder, 'control')
-  mkdirSync(state)
-  return {
-    start: () =>
-      new Promise<void>((ready, failed) => {
-        const script = join(import.meta.dirname, 'control-plane.ts')
-        const argv = ['netns', 'exec', lab.spaceOf('control'), process.execPath, script, state]
-        const child = spawn('ip', argv, { stdio: ['pipe', 'pipe', 'inherit'], env })
-        child.stdout.on('data', (said: Buffer) => {
-          if (said.includes('READY')) ready()
-          else failed(new Error(`the control plane did not start: ${String(said)}`))
-        })
-        child.on('exit', () => failed(new Error('the control plane ended')))
-      }),
-    /** What is in its namespace is all of it. */
-    kill: async () => {
-      const listed = await lab.on('client')(['ip', 'netns', 'pids', lab.spaceOf('control')])
-      for (const pid of listed.split('\n').filter((line) => line !== '')) {
-        try {
-          process.kill(Number(pid), 'SIGKILL')
-        } catch (error) {
-          // One that was told of already ended with the one it belonged to.
-          if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-        }
-      }
-    },
-    weir: (args: readonly string[]) => {
-      const session = {
-        WEIR_API: `http://127.0.0.1:${controlPorts.api}`,
-        WEIR_TOKEN: readFileSync(join(state, 'token'), 'utf8'),
-        WEIR_TENANT: 'local',
-      }
-      const command = [process.execPath, join(root, 'cli/main.ts'), ...args]
-      return new Promise<{ said: string; code: number }>((resolve) => {
-        const argv = ['netns', 'exec', lab.spaceOf('control'), ...command]
-        execFile('ip', argv, { env: { ...env, ...session } }, (error, out, err) =>
-          resolve({ said: `${out}${err}`, code: error === null ? 0 : Number(error.code) }),
-        )
-      })
-    },
-  }
-}
+/** Lines for `ip -batch`: where the pods of the other nodes are. */
+export const podRoutes = (node: NodeName): readonly string[] =>
+  nodeNames
+    .filter((other) => other !== node)
+    .flatMap((other) => [
+      `route replace ${podAddress(other, 0).IPv4}/24 via ${addressOf(other).IPv4}`,
+      `route replace ${podAddress(other, 0).IPv6}/64 via ${addressOf(other).IPv6}`,
+    ])

@@ -4,17 +4,21 @@ import { nodeAddresses, nodeNames, type NodeName } from './places.ts'
 
 const reportEveryMs = 5000
 
-/** Registers the lab's Nodes and goes on saying that they are Ready, as kubelets would. */
+/**
+ * Registers the lab's Nodes and goes on saying that they are Ready, as kubelets would. One that somebody deleted
+ * stays deleted.
+ */
 export const keepNodes = async (kubeconfig: string): Promise<void> => {
   const kube = createConnection(parseKubeconfig(kubeconfig), { policy: withOwnNetworks })
-  const report = async (node: NodeName): Promise<void> => {
+  const report = async (node: NodeName, status: object): Promise<void> => {
     await kube.call({
       method: 'PATCH',
       path: `/api/v1/nodes/${node}/status`,
       contentType: 'application/merge-patch+json',
-      body: { status: statusOf(node, new Date(systemClock.now()).toISOString()) },
+      body: { status },
     })
   }
+  const now = (): string => new Date(systemClock.now()).toISOString()
   const register = async (node: NodeName): Promise<void> => {
     const body = { apiVersion: 'v1', kind: 'Node', metadata: { name: node } }
     try {
@@ -22,12 +26,19 @@ export const keepNodes = async (kubeconfig: string): Promise<void> => {
     } catch (error) {
       if (!isApiError(error, 409)) throw error
     }
-    await report(node)
+    await report(node, { ...addressesOf(Object.values(nodeAddresses(node))), ...readyAt(now()) })
+  }
+  const goOn = async (node: NodeName): Promise<void> => {
+    try {
+      await report(node, readyAt(now()))
+    } catch (error) {
+      if (!isApiError(error, 404)) throw error
+    }
   }
   const keep = async (): Promise<never> => {
     for (;;) {
       await systemClock.sleep(reportEveryMs)
-      await Promise.all(nodeNames.map(report))
+      await Promise.all(nodeNames.map(goOn))
     }
   }
   await Promise.all(nodeNames.map(register))
@@ -35,8 +46,12 @@ export const keepNodes = async (kubeconfig: string): Promise<void> => {
   void keep()
 }
 
-const statusOf = (node: NodeName, now: string) => ({
-  addresses: nodeAddresses(node).map((address) => ({ type: 'InternalIP', address })),
+/** The part of a Node's status that says where it is. */
+export const addressesOf = (addresses: readonly string[]) => ({
+  addresses: addresses.map((address) => ({ type: 'InternalIP', address })),
+})
+
+const readyAt = (now: string) => ({
   conditions: [
     {
       type: 'Ready',

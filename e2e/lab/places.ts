@@ -2,7 +2,10 @@ import type { Site } from '../../cli/up/bootstrap.ts'
 import { addressOf } from '../../services/edge/rig/lab.ts'
 
 /** Where the control plane listens, each on loopback of its namespace. */
-export const controlPorts = { kubernetes: 6443, nats: 4222, api: 7080 } as const
+export const controlPorts = { kubernetes: 6443, other: 6444, nats: 4222, api: 7080 } as const
+
+/** A second tenant; its cluster has Services and nothing else. */
+export const otherTenant = 'other'
 
 export type NodeName = 'n1' | 'n2' | 'n3'
 export const nodeNames: readonly NodeName[] = ['n1', 'n2', 'n3']
@@ -16,13 +19,13 @@ export const podAddress = (node: NodeName, pod: number): { IPv4: string; IPv6: s
 /** What the platform gives out and where the tenant's nodes are. */
 export const site: Site = {
   pool: [
-    { first: '203.0.113.1', last: '203.0.113.250' },
+    { first: '203.0.113.1', last: '203.0.113.239' },
     { first: '2001:db8:f::1', last: '2001:db8:f::fa' },
   ],
   nodeCidrs: ['10.0.0.0/24', '2001:db8:1::/64'],
 }
 
-export const nodeAddresses = (node: NodeName): readonly string[] => {
-  const { IPv4, IPv6 } = addressOf(node)
-  return [IPv4, IPv6]
-}
+/** Beyond those: one address, for two tenants. */
+export const scarceAddress = '203.0.113.240'
+
+export const nodeAddresses: (node: NodeName) => { IPv4: string; IPv6: string } = addressOf

@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { eventually } from '@weir/testing'
 import { runProgram } from '../../services/edge/data-plane/kernel/run-program.ts'
+import { askFrom, type Asking } from '../../services/edge/rig/lab-flows.ts'
 import { vipPort, type Lab } from '../../services/edge/rig/lab.ts'
 import { podAddress, type NodeName } from './places.ts'
 
@@ -9,8 +11,12 @@ import { podAddress, type NodeName } from './places.ts'
 export interface Pods {
   /** Starts a pod with the label `app=APP`; it answers `NAME CLIENT` on `vipPort`, and is Ready. */
   add(name: string, app: string, node: NodeName): Promise<void>
-  /** Takes the Pod object away, waits `goneMs`, as long as a pod may finish its work, and ends its process. */
-  remove(name: string, goneMs?: number): Promise<void>
+  /** Takes the Pod object away and ends its process. */
+  remove(name: string): Promise<void>
+  /** The same, but the process goes on until its node sends it nothing new, as a pod's grace lets it. */
+  retire(name: string): Promise<void>
+  /** What flows are answered that begin in a pod. */
+  ask(name: string, flow: Asking): Promise<readonly (string | null)[]>
   stop(): Promise<void>
 }
 
@@ -22,7 +28,7 @@ export interface PodsOptions {
 const script = resolve(import.meta.dirname, '../../services/edge/rig/pod.ts')
 
 export const createPods = ({ lab, kubectl }: PodsOptions): Pods => {
-  const running = new Map<string, { readonly space: string; readonly child: ChildProcess }>()
+  const running = new Map<string, RunningPod>()
   let count = 1
 
   const wire = async (space: string, node: NodeName): Promise<Addresses> => {
@@ -46,11 +52,26 @@ export const createPods = ({ lab, kubectl }: PodsOptions): Pods => {
     await runProgram(['ip', '-n', space, '-batch', '-'], `${inside.join('\n')}\n`)
     return at
   }
-  const end = async ({ space, child }: { space: string; child: ChildProcess }): Promise<void> => {
+  const end = async ({ space, child }: RunningPod): Promise<void> => {
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
     await ended
     await runProgram(['ip', 'netns', 'del', space])
+  }
+  const forget = async (name: string): Promise<RunningPod | undefined> => {
+    const pod = running.get(name)
+    running.delete(name)
+    if (pod) await kubectl([...deletePod, name])
+    return pod
+  }
+  /** Whether the kube-proxy of its node still sends flows to it. */
+  const isKnown = async ({ node, at }: RunningPod): Promise<boolean> => {
+    const tables = await Promise.all(
+      ['ip', 'ip6'].map((family) => lab.on(node)(['nft', 'list', 'table', family, 'kube-proxy'])),
+    )
+    return [at.IPv4, at.IPv6].some((address) =>
+      tables.some((each) => each.includes(`${address} .`)),
+    )
   }
   return {
     add: async (name, app, node) => {
@@ -67,23 +88,39 @@ export const createPods = ({ lab, kubectl }: PodsOptions): Pods => {
         `${vipPort}`,
       ]
       const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] })
-      running.set(name, { space, child })
+      running.set(name, { space, child, node, at })
       await once(child.stdout, 'data')
       await kubectl(['create', '-f', '-'], JSON.stringify(podObject(name, app, node)))
       const patch = JSON.stringify({ status: readyAt(at) })
       await kubectl(['patch', 'pod', name, '--subresource=status', '--type=merge', '-p', patch])
     },
-    remove: async (name, goneMs = 0) => {
-      const pod = running.get(name)
-      if (pod === undefined) return
-      running.delete(name)
-      await kubectl(['delete', 'pod', name, '--force', '--grace-period=0'])
-      await new Promise((resolve) => void setTimeout(resolve, goneMs))
+    remove: async (name) => {
+      const pod = await forget(name)
+      if (pod) await end(pod)
+    },
+    retire: async (name) => {
+      const pod = await forget(name)
+      if (!pod) return
+      await eventually(async () => !(await isKnown(pod)), { deadlineMs: 60_000 })
       await end(pod)
     },
+    ask: (name, flow) =>
+      askFrom(
+        (argv) => runProgram(['ip', 'netns', 'exec', running.get(name)?.space ?? '', ...argv]),
+        flow,
+      ),
     stop: async () => void (await Promise.all([...running.values()].map(end))),
   }
 }
+
+interface RunningPod {
+  readonly space: string
+  readonly child: ChildProcess
+  readonly node: NodeName
+  readonly at: Addresses
+}
+
+const deletePod = ['delete', 'pod', '--force', '--grace-period=0', '--ignore-not-found']
 
 type Addresses = ReturnType<typeof podAddress>
 

@@ -4,6 +4,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { runProgram, type RunProgram } from '../data-plane/kernel/run-program.ts'
+import { askFrom, vipPort, wordsOf, type Asking, type Held, type Knocking } from './lab-flows.ts'
+
+export { vipPort } from './lab-flows.ts'
 
 /** A host of the lab: a network namespace. */
 export type Host =
@@ -41,40 +44,9 @@ export interface Lab {
   stop(): Promise<void>
 }
 
-export interface Asking {
-  readonly protocol: 'TCP' | 'UDP'
-  readonly address: string
-  /** `vipPort` unless it is said. */
-  readonly port?: number
-  /** The address that the client asks from; which of its own does not matter unless it is said. */
-  readonly from?: string
-  readonly count?: number
-  /** How much is answered; next to nothing unless said. */
-  readonly bytes?: number
-  /** How big a datagram asks. TCP sends what it is answered. */
-  readonly sends?: number
-}
-
-export interface Knocking {
-  /** Ends it; how many flows were answered, and when those began that were not, milliseconds after the first. */
-  stop(): Promise<{ readonly answered: number; readonly failed: readonly number[] }>
-}
-
-export interface Held {
-  /** What each connection was answered first. */
-  readonly answers: readonly (string | null)[]
-  /** How many of them still answer, each from where it did first. */
-  alive(): Promise<number>
-  /** Sends so many bytes on each and has them back; how many of the connections had all. */
-  send(bytes: number): Promise<number>
-  /** Ends them before the lab does. */
-  end(): void
-}
-
 export const vips = { IPv4: '203.0.113.10', IPv6: '2001:db8:f::10' } as const
 /** The router sends all of these to the edges. */
 export const pools = { IPv4: '203.0.113.0/24', IPv6: '2001:db8:f::/64' } as const
-export const vipPort = 8080
 export const clientAddresses = { IPv4: '198.51.100.7', IPv6: '2001:db8:c::7' } as const
 
 const numbers = { router: 1, control: 2, e1: 11, e2: 12, n1: 21, n2: 22, n3: 23 } as const
@@ -184,20 +156,6 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
     },
     stop,
   }
-}
-
-/** What flows are answered that begin where `run` runs programs. */
-export const askFrom = async (
-  run: RunProgram,
-  flow: Asking,
-): Promise<readonly (string | null)[]> => {
-  const argv = [process.execPath, scriptOf('lab-client.ts'), 'ask', String(flow.count ?? 1)]
-  return JSON.parse(await run([...argv, ...wordsOf(flow)]))
-}
-
-const wordsOf = (flow: Asking): string[] => {
-  const { protocol, address, port = vipPort, from = '', bytes = 0, sends = 0 } = flow
-  return [protocol, address, String(port), from, String(bytes), String(sends)]
 }
 
 /** Removes the namespaces of labs whose process was killed; the number in their name is its id. */

@@ -25,5 +25,7 @@ const listening = addresses.split(',').flatMap((host) => {
     new Promise<void>((resolve) => udp.bind({ address: host, port: Number(port) }, resolve)),
   ]
 })
+// Whoever started it may be killed.
+process.stdin.on('close', () => process.exit(0)).resume()
 await Promise.all(listening)
 process.stdout.write('ready\n')

@@ -26,11 +26,13 @@ const neighbour = z.array(
   z.object({ dst: z.string(), lladdr: z.string().optional(), state: z.array(z.string()) }),
 )
 
+/** As long as the kernel itself asks, three times in as many seconds, before it gives a neighbour up. */
+const askedForMs = 3500
 /** Between two looks while an answer is awaited. */
 const lookEveryMs = 25
 
 export const createNeighbours = (options: NeighboursOptions): Neighbours => {
-  const { run, device, clock, waitMs = 1000 } = options
+  const { run, device, clock, waitMs = askedForMs } = options
   const wanted = new Set<string>()
   let macs = new Map<string, string>()
 
