@@ -48,6 +48,12 @@ const addPlatform = (program: Command): void => {
         'kubernetes',
       ]),
     )
+    .addOption(
+      new Option(
+        '--data-plane <kind>',
+        'what moves the packets: kernel as root, or in unshare -Urnm',
+      ).choices(['userspace', 'kernel']),
+    )
     .option('--fresh', 'forget all state and start empty')
     .option('--kubeconfig <file>', 'serve this cluster instead of a minicluster')
     .option('--state <folder>', 'where state is kept', '.weir')

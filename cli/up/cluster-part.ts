@@ -28,8 +28,10 @@ export interface ClusterOptions {
   readonly kind: MiniclusterKind
   readonly folder: string
   readonly port: number
-  /** Which 127.x network its nodes are on, 0-63. */
-  readonly network: number
+  /** Where its nodes are. */
+  readonly nodes: readonly { readonly name: string; readonly address: string }[]
+  /** Whether what answers there is started by somebody else. */
+  readonly answeredElsewhere: boolean
   readonly environment: Readonly<Record<string, string>>
   readonly onProgress: (line: string) => void
 }
@@ -49,9 +51,9 @@ export const kindAtHand = (env: Readonly<Record<string, string>>): MiniclusterKi
     ? 'kubernetes'
     : 'simulated'
 
-/** Three hollow nodes on addresses of their own. */
-const nodesOn = (network: number): string[] =>
-  [1, 2, 3].map((n) => `node-${n}=127.${64 + network}.0.${n}`)
+/** Three hollow nodes on addresses of their own, on a 127.x network from 0 to 63. */
+export const loopbackNodes = (network: number) =>
+  [1, 2, 3].map((n) => ({ name: `node-${n}`, address: `127.${64 + network}.0.${n}` }))
 
 export const startCluster = async (options: ClusterOptions): Promise<RunningCluster> => {
   const args = [
@@ -62,7 +64,8 @@ export const startCluster = async (options: ClusterOptions): Promise<RunningClus
     '--port',
     String(options.port),
   ]
-  for (const node of nodesOn(options.network)) args.push('--node', node)
+  for (const { name, address } of options.nodes) args.push('--node', `${name}=${address}`)
+  if (options.answeredElsewhere) args.push('--answered-elsewhere')
   if (options.kind === 'kubernetes') {
     for (const name of realParts) {
       const { environment: env, onProgress } = options

@@ -4,6 +4,7 @@ import { freePort, startChild, type Child } from '@weir/embedded'
 import { systemClock } from '@weir/kernel'
 import { CommandFailed } from '../exit.ts'
 import { keepRunning } from './keep-running.ts'
+import type { Machine } from './segment.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
@@ -13,17 +14,27 @@ export interface PlatformAddresses {
   readonly apiPort: number
   readonly adminToken: string
   readonly masterKey: string
+  /** Where the edge is, with what it reaches the bus by, when it is one in the kernel. */
+  readonly kernelEdge?: { readonly machine: Machine; readonly natsUrl: string } | undefined
 }
 
 export interface ServicePart {
   readonly name: string
   readonly main: string
   readonly env: Readonly<Record<string, string>>
+  /** Where it runs, when that is not here. */
+  readonly machine?: Machine
 }
 
 /** Every service with what it reads from its environment, in the order they are started. */
 export const serviceParts = (folder: string, at: PlatformAddresses): readonly ServicePart[] => {
-  const common = { NATS_URL: at.natsUrl, WEIR_INSTALLATION: 'local', WEIR_FLEET: 'local' }
+  const { kernelEdge } = at
+  const common = {
+    NATS_URL: at.natsUrl,
+    WEIR_INSTALLATION: 'local',
+    WEIR_FLEET: 'local',
+    ...(kernelEdge ? { WEIR_FLEET_DATA_PLANE: 'kernel' } : {}),
+  }
   const withLog = { ...common, DATABASE_URL: at.databaseUrl }
   const part = (name: string, env: Record<string, string>): ServicePart => ({
     name,
@@ -31,7 +42,15 @@ export const serviceParts = (folder: string, at: PlatformAddresses): readonly Se
     env,
   })
   return [
-    part('edge', { ...common, WEIR_EDGE_ID: 'edge-1', WEIR_EDGE_STATE_DIR: join(folder, 'edge') }),
+    {
+      ...part('edge', {
+        ...common,
+        NATS_URL: kernelEdge?.natsUrl ?? at.natsUrl,
+        WEIR_EDGE_ID: 'edge-1',
+        WEIR_EDGE_STATE_DIR: join(folder, 'edge'),
+      }),
+      ...(kernelEdge ? { machine: kernelEdge.machine } : {}),
+    },
     part('allocator', withLog),
     part('provisioner', { ...withLog, WEIR_MASTER_KEY: at.masterKey }),
     part('watcher', {
@@ -69,22 +88,25 @@ export const superviseService = async (
   at: Supervision,
 ): Promise<RunningPart> => {
   const healthPort = await freePort()
+  const healthHost = part.machine?.address ?? '127.0.0.1'
+  const program = process.execPath
+  const args = ['--disable-warning=ExperimentalWarning', part.main]
   const start = (): Promise<Child> =>
     startChild({
       name: part.name,
       runDir: join(at.folder, 'run'),
-      program: process.execPath,
-      args: ['--disable-warning=ExperimentalWarning', part.main],
+      ...(part.machine?.inside(program, args) ?? { program, args }),
       env: {
         ...at.environment,
         ...part.env,
+        HEALTH_HOST: healthHost,
         HEALTH_PORT: String(healthPort),
       },
       stopSignal: 'SIGTERM',
     })
   const kept = await keepRunning({ name: part.name, start, onRestart: at.onRestart })
   try {
-    await untilReady(part.name, kept.first, healthPort)
+    await untilReady(part.name, kept.first, `http://${healthHost}:${healthPort}/readyz`)
   } catch (error) {
     await kept.stop()
     throw error
@@ -92,10 +114,10 @@ export const superviseService = async (
   return { name: part.name, stop: () => kept.stop() }
 }
 
-const untilReady = async (name: string, child: Child, healthPort: number): Promise<void> => {
+const untilReady = async (name: string, child: Child, url: string): Promise<void> => {
   const deadline = systemClock.now() + readyDeadlineMs
   while (systemClock.now() < deadline && child.how() === undefined) {
-    const answer = await fetch(`http://127.0.0.1:${healthPort}/readyz`).catch(() => undefined)
+    const answer = await fetch(url).catch(() => undefined)
     if (answer?.ok) return
     await systemClock.sleep(20)
   }

@@ -25,6 +25,8 @@ const platformState = z.object({
   masterKey: z.string(),
   /** The operator's token for the API. */
   adminToken: z.string(),
+  /** What moves the packets; addresses of one are of no use to the other. */
+  dataPlane: z.enum(['userspace', 'kernel']).default('userspace'),
   /** Which minicluster the objects of the last start are in. */
   cluster: kind.optional(),
   ports: z.object({ api: z.int(), postgres: z.int(), nats: z.int(), cluster: z.int() }),
@@ -62,13 +64,24 @@ export const emptyFolder = (folder: string): void => {
 
 /**
  * Reads the state, or makes it on the first start. `wantedApiPort` moves the API there from now on.
- * @throws CommandFailed when it is no port
+ * @throws CommandFailed when it is no port, or when the state is of another data plane than `wanted`
  */
-export const openState = async (folder: string, wantedApiPort?: string): Promise<PlatformState> => {
+export const openState = async (
+  folder: string,
+  wantedApiPort?: string,
+  wanted?: PlatformState['dataPlane'],
+): Promise<PlatformState> => {
   const path = join(folder, 'platform.json')
   const known = existsSync(path)
     ? platformState.parse(JSON.parse(readFileSync(path, 'utf8')))
-    : await newState()
+    : await newState(wanted ?? 'userspace')
+  if (wanted !== undefined && wanted !== known.dataPlane) {
+    throw new CommandFailed(
+      'conflict',
+      `the platform in ${folder} has the ${known.dataPlane} data plane, and its addresses are of that`,
+      'start empty with --fresh, or use --state FOLDER',
+    )
+  }
   const api = wantedApiPort === undefined ? known.ports.api : portOf(wantedApiPort)
   const state = { ...known, ports: { ...known.ports, api } }
   writeSecret(path, state)
@@ -80,7 +93,8 @@ const portOf = (text: string): number => {
   throw new CommandFailed('usage', `--api-port ${text} is not a port; use a number from 1 to 65535`)
 }
 
-const newState = async (): Promise<PlatformState> => ({
+const newState = async (dataPlane: PlatformState['dataPlane']): Promise<PlatformState> => ({
+  dataPlane,
   masterKey: randomBytes(32).toString('base64'),
   adminToken: `weir_operator_${randomBytes(32).toString('base64url')}`,
   network: await quietNetwork(),

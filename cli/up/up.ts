@@ -9,10 +9,12 @@ import { createClient } from '../client.ts'
 import { CommandFailed } from '../exit.ts'
 import { ok, print, tell, warn } from '../output.ts'
 import { connectCluster, localTenant, loopbackSite } from './bootstrap.ts'
-import { kindAtHand, startCluster } from './cluster-part.ts'
+import { kindAtHand, loopbackNodes, startCluster } from './cluster-part.ts'
 import { claimFolder } from './folder-lock.ts'
 import { keepRunning } from './keep-running.ts'
+import { startKernelPart, type KernelPart } from './kernel-part.ts'
 import { serviceParts, superviseService } from './parts.ts'
+import { wayIn } from './segment.ts'
 import {
   emptyFolder,
   openFolder,
@@ -29,6 +31,8 @@ export interface UpFlags {
   readonly state: string
   /** TCP port of the weir API on 127.0.0.1; remembered for the next start. */
   readonly apiPort?: string
+  /** What moves the packets; remembered for the next start. */
+  readonly dataPlane?: 'userspace' | 'kernel'
 }
 
 /** A platform that runs, and how to end it. */
@@ -108,14 +112,16 @@ interface Start {
 const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
   const { flags, folder } = start
   const environment = readEnvironment()
-  const state = await openState(folder, flags.apiPort)
+  const state = await openState(folder, flags.apiPort, flags.dataPlane)
+  const kernel = await kernelPart(start, state)
   await mustBeFree(state.ports.api)
   const kind = flags.cluster ?? state.cluster ?? kindAtHand(environment)
-  const serving = flags.kubeconfig === undefined ? startMinicluster(start, state, kind) : undefined
+  const serving =
+    flags.kubeconfig === undefined ? startMinicluster(start, state, { kind, kernel }) : undefined
   serving?.catch(() => undefined) // told below, after the other parts
   const [databaseUrl, natsUrl] = await Promise.all([database(start, state), bus(start, state)])
   await migrate(databaseUrl)
-  const api = await services(start, state, { databaseUrl, natsUrl })
+  const api = await services(start, state, { databaseUrl, natsUrl, kernel })
   const cluster = await serving
   const kubeconfigFile = flags.kubeconfig ?? join(folder, 'kubeconfig')
   if (cluster) {
@@ -124,7 +130,8 @@ const startParts = async (start: Start): Promise<Omit<Platform, 'stop'>> => {
     saveState(folder, { ...state, cluster: kind })
   }
   const client = createClient({ api, token: state.adminToken, tenant: localTenant })
-  const connected = await connectCluster(client, kubeconfigFile, loopbackSite(state.network))
+  const site = kernel?.site ?? loopbackSite(state.network)
+  const connected = await connectCluster(client, kubeconfigFile, site)
   ok(`cluster ${connected.id} connected with the least rights it takes`)
   writeSecret(join(folder, 'weir.json'), {
     api,
@@ -151,16 +158,45 @@ const mustBeFree = async (port: number): Promise<void> => {
   }
 }
 
-const startMinicluster = async (start: Start, state: PlatformState, kind: MiniclusterKind) => {
+/** The machines of a kernel edge, when that is what the platform has. */
+const kernelPart = async (start: Start, state: PlatformState): Promise<KernelPart | undefined> => {
+  if (state.dataPlane !== 'kernel') return undefined
+  if (start.flags.kubeconfig !== undefined) {
+    throw new CommandFailed(
+      'usage',
+      'the nodes of your own cluster are not on this machine, so an edge in its kernel does not reach them',
+      'run an edge on their segment: services/edge/README.md',
+    )
+  }
+  const { folder, add } = start
+  const environment = readEnvironment()
+  const { network } = state
+  const kernel = await startKernelPart({ folder, network, environment, add, onRestart })
+  ok('an edge and three nodes as network namespaces of this machine')
+  return kernel
+}
+
+interface ClusterWish {
+  readonly kind: MiniclusterKind
+  readonly kernel: KernelPart | undefined
+}
+
+const startMinicluster = async (
+  start: Start,
+  state: PlatformState,
+  { kind, kernel }: ClusterWish,
+) => {
   const cluster = await startCluster({
     kind,
     folder: start.folder,
     port: state.ports.cluster,
-    network: state.network,
+    nodes: kernel?.segment.nodes ?? loopbackNodes(state.network),
+    answeredElsewhere: kernel !== undefined,
     environment: readEnvironment(),
     onProgress: (line) => tell(`  ${line}`),
   })
   start.add(() => cluster.stop())
+  await kernel?.startNodes(cluster)
   ok(`minicluster (${kind}) with three nodes at ${cluster.server}`)
   return cluster
 }
@@ -198,10 +234,16 @@ const onRestart = (name: string, how: string): void =>
 const services = async (
   { folder, add }: Start,
   state: PlatformState,
-  urls: { readonly databaseUrl: string; readonly natsUrl: string },
+  at: { readonly databaseUrl: string; readonly natsUrl: string; kernel: KernelPart | undefined },
 ): Promise<string> => {
   const { adminToken, masterKey, ports } = state
-  const parts = serviceParts(folder, { ...urls, adminToken, masterKey, apiPort: ports.api })
+  const { kernel, ...urls } = at
+  const kernelEdge = kernel && {
+    machine: kernel.segment.edge,
+    natsUrl: await kernel.busOf(urls.natsUrl),
+  }
+  const secrets = { adminToken, masterKey }
+  const parts = serviceParts(folder, { ...urls, ...secrets, apiPort: ports.api, kernelEdge })
   const supervision = { folder, environment: readEnvironment(), onRestart }
   const starting = parts.map(async (part) => {
     const service = await superviseService(part, supervision)
@@ -224,7 +266,7 @@ weir API         ${api}   (documentation at ${api}/docs)
 kubeconfig       ${kubeconfigFile}
 
 In another shell:
-
+${comingIn()}
   export KUBECONFIG=${kubeconfigFile}
   kubectl create deployment example --image=example --replicas=3
   kubectl expose deployment example --port=8765 --target-port=9376 \\
@@ -234,3 +276,9 @@ In another shell:
   npx weir explain service default/example-service
 
 Ctrl-C stops everything.`
+
+/** A platform in a namespace of its own is reached by those who come in. */
+const comingIn = (): string => {
+  const way = wayIn()
+  return way === undefined ? '' : `\n  ${way}`
+}

@@ -28,6 +28,8 @@ export interface MiniclusterOptions {
   /** TCP port of the API server on 127.0.0.1; 0 picks a free one, which `stateDir` then remembers. */
   readonly port: number
   readonly nodes: readonly HollowNodeSpec[]
+  /** Whether other processes answer at the nodes' addresses: `node-main.ts`, one where each node is. */
+  readonly answeredElsewhere?: boolean
   /** Called with one short line per part that came up, for a person to read. */
   readonly onProgress?: (line: string) => void
 }

@@ -39,7 +39,8 @@ const join = async (
 ): Promise<Omit<Minicluster, 'kind'>> => {
   const { server, kubeconfig } = apiServer
   try {
-    const hollow = await startHollowNodes({ ...options, ...credentialsOf(kubeconfig) })
+    const half = options.answeredElsewhere === true ? ({ half: 'kubelet' } as const) : {}
+    const hollow = await startHollowNodes({ ...options, ...credentialsOf(kubeconfig), ...half })
     const stop = async (): Promise<void> => {
       await hollow.stop()
       await apiServer.stop()

@@ -9,6 +9,8 @@ export interface ApiCredentials {
   readonly ca: string
   readonly cert: string
   readonly key: string
+  /** The name that its certificate has where `server` has another. */
+  readonly serverName?: string | undefined
 }
 
 export interface ApiRequest {
@@ -42,7 +44,11 @@ export interface Api {
 interface Kubeconfig {
   readonly clusters: readonly [
     {
-      readonly cluster: { readonly server: string; readonly 'certificate-authority-data': string }
+      readonly cluster: {
+        readonly server: string
+        readonly 'certificate-authority-data': string
+        readonly 'tls-server-name'?: string
+      }
     },
   ]
   readonly users: readonly [
@@ -61,6 +67,7 @@ export const credentialsOf = (kubeconfig: string): ApiCredentials => {
   const decode = (text: string): string => Buffer.from(text, 'base64').toString()
   return {
     server: clusters[0].cluster.server,
+    serverName: clusters[0].cluster['tls-server-name'],
     ca: decode(clusters[0].cluster['certificate-authority-data']),
     cert: decode(users[0].user['client-certificate-data']),
     key: decode(users[0].user['client-key-data']),
@@ -71,8 +78,9 @@ export const credentialsOf = (kubeconfig: string): ApiCredentials => {
 const longestSilenceMs = 330_000
 
 /** Opens no connection until it is used. */
-export const createApi = ({ server, ca, cert, key }: ApiCredentials): Api => {
-  const agent = new Agent({ connect: { ca, cert, key, timeout: 5_000 } })
+export const createApi = ({ server, ca, cert, key, serverName }: ApiCredentials): Api => {
+  const named = serverName === undefined ? {} : { servername: serverName }
+  const agent = new Agent({ connect: { ca, cert, key, timeout: 5_000, ...named } })
 
   const send = async (request: ApiRequest, more: { signal?: AbortSignal; bodyTimeout: number }) => {
     const { method, path, body } = request

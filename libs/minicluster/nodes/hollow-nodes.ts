@@ -8,7 +8,7 @@ import { listWatch, type ListWatch, type OnChange } from './list-watch.ts'
 import { createNodeKeeper } from './node-keeper.ts'
 import { createNodeProxy } from './node-proxy.ts'
 import type { EndpointSlice, KubeNode, KubeObject, Pod, Service } from './objects.ts'
-import { createPodPlaces } from './pod-places.ts'
+import { createPodPlaces, followPods } from './pod-places.ts'
 import { createPodRunner } from './pod-runner.ts'
 import { createServiceRoutes } from './service-routes.ts'
 
@@ -16,6 +16,11 @@ const slicesPath = '/apis/discovery.k8s.io/v1/endpointslices'
 
 export interface HollowNodesOptions extends ApiCredentials {
   readonly nodes: readonly HollowNodeSpec[]
+  /**
+   * Which half of the nodes this process is: `kubelet` keeps Nodes and pods, `proxy` answers where they are,
+   * load balancers' addresses included. Both when absent, and then only node ports are answered.
+   */
+  readonly half?: 'kubelet' | 'proxy'
   /** One short line per thing that came up, or that is in the way. */
   readonly onProgress?: (line: string) => void
   /** The longest that a deleted pod goes on; 2,000 when absent. */
@@ -45,16 +50,18 @@ const assemble = (options: HollowNodesOptions) => {
     pods: new Map(),
   }
   const writing = { ...patience, api, pods: () => known.pods }
-  const proxies = specs.map((node) => {
+  const answering = options.half === 'kubelet' ? [] : specs
+  const kept = options.half === 'proxy' ? [] : specs
+  const proxies = answering.map((node) => {
     const eligible = (): boolean => isEligible(known.nodes.get(node.name))
     return createNodeProxy({ ...patience, node, pods, echo, eligible })
   })
-  const keepers = specs.map((spec) =>
+  const keepers = kept.map((spec) =>
     createNodeKeeper({ ...patience, api, spec, current: () => known.nodes.get(spec.name) }),
   )
-  const nodes = (): KubeNode[] => specs.flatMap(({ name }) => known.nodes.get(name) ?? [])
+  const nodes = (): KubeNode[] => kept.flatMap(({ name }) => known.nodes.get(name) ?? [])
   const binder = createBinder({ ...writing, nodes })
-  const run = createPodRunner({ ...writing, nodes: specs, places: pods, maxGraceMs })
+  const run = createPodRunner({ ...writing, nodes: kept, places: pods, maxGraceMs })
   return { halt, patience, api, pods, known, proxies, keepers, binder, run }
 }
 
@@ -64,7 +71,7 @@ const assemble = (options: HollowNodesOptions) => {
  */
 export const startHollowNodes = async (options: HollowNodesOptions): Promise<HollowNodes> => {
   const { halt, patience, api, pods, known, proxies, keepers, binder, run } = assemble(options)
-  const routes = createServiceRoutes(proxies)
+  const routes = createServiceRoutes(proxies, options.half === 'proxy')
   const loops: Promise<void>[] = []
 
   const follow = <T extends KubeObject>(path: string, onChange: OnChange<T>): ListWatch<T> => {
@@ -74,12 +81,13 @@ export const startHollowNodes = async (options: HollowNodesOptions): Promise<Hol
   }
   const join = async (): Promise<void> => {
     await Promise.all(keepers.map((keeper) => keeper.register()))
-    const nodes = follow<KubeNode>('/api/v1/nodes', () => binder.look())
+    const nodes = follow<KubeNode>('/api/v1/nodes', () => keepers.length > 0 && binder.look())
     known.nodes = nodes.items
     await nodes.synced
+    const onPod: OnChange<Pod> = options.half === 'proxy' ? followPods(pods) : run
     const running = follow<Pod>('/api/v1/pods', (after, before) => {
-      run(after, before)
-      binder.look()
+      onPod(after, before)
+      if (keepers.length > 0) binder.look()
     })
     known.pods = running.items
     // The pods that run already must have their places before a NodePort leads to them.

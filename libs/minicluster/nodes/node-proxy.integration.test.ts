@@ -41,7 +41,8 @@ afterEach(async () => {
 const rule = (more: Partial<NodePortRule> = {}): NodePortRule => ({
   service: 'default/web',
   protocol: 'TCP',
-  nodePort,
+  address: undefined,
+  port: nodePort,
   keepsClient: false,
   affinityMs: undefined,
   endpoints: [
@@ -128,7 +129,7 @@ test('a paused proxy answers on no port until it is resumed, with what was appli
   await refused()
   await expect(get(10_256, '/healthz')).rejects.toThrow('fetch failed')
   await expect(get(31_180)).rejects.toThrow('fetch failed')
-  proxy.apply('default/web', { ports: [rule({ nodePort: nodePort + 1 })], health: undefined })
+  proxy.apply('default/web', { ports: [rule({ port: nodePort + 1 })], health: undefined })
   await proxy.resume()
   await refused()
   expect((await get(10_256, '/healthz'))[0]).toBe(200)

@@ -45,7 +45,8 @@ interface Route {
 /** Conntrack forgets an answered UDP flow after this long. */
 const udpFlowMs = 120_000
 
-const routeKey = (rule: NodePortRule): string => `${rule.protocol.toLowerCase()}/${rule.nodePort}`
+const routeKey = ({ protocol, address, port }: NodePortRule): string =>
+  `${protocol.toLowerCase()}/${address === undefined ? '' : `${address}:`}${port}`
 
 export const createNodeProxy = (options: NodeProxyOptions): NodeProxy => {
   const { node, pods, echo, clock, ids } = options
@@ -95,10 +96,11 @@ export const createNodeProxy = (options: NodeProxyOptions): NodeProxy => {
       balance: createBalance(clock, ids),
       flows: createBalance(clock, ids),
     })
+    const door = rule.address === undefined ? at(rule.port) : { ...rule, address: rule.address }
     listeners.want(key, () =>
       rule.protocol === 'TCP'
-        ? openTcp(at(rule.nodePort), (socket, client) => onConnection(key, socket, client))
-        : openUdp(at(rule.nodePort), (payload, client) => onDatagram(key, payload, client)),
+        ? openTcp(door, (socket, client) => onConnection(key, socket, client))
+        : openUdp(door, (payload, client) => onDatagram(key, payload, client)),
     )
   }
   const unroute = (key: string, service: string): void => {

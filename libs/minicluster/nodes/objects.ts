@@ -95,6 +95,11 @@ export interface Service extends KubeObject {
     readonly sessionAffinity?: string
     readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } }
   }
+  readonly status?: {
+    readonly loadBalancer?: {
+      readonly ingress?: readonly { readonly ip?: string; readonly ipMode?: string }[]
+    }
+  }
 }
 
 export interface SliceEndpoint {

@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import type { OnChange } from './list-watch.ts'
+import type { Pod } from './objects.ts'
 
 /** A running pod as the network sees it. */
 export interface PodPlace {
@@ -25,6 +27,19 @@ export interface PodPlaces {
   /** An address of the node's 10.244.n.0/24 that no pod has, and that was not used lately. */
   freeAddress(nodeIndex: number, taken: (address: string) => boolean): string | undefined
 }
+
+/** Gives pods that another process runs their places here. */
+export const followPods =
+  (places: PodPlaces): OnChange<Pod> =>
+  (after, before) => {
+    const uid = (after ?? before)?.metadata.uid
+    if (uid === undefined) return
+    if (!after) return places.remove(uid)
+    const { metadata, spec, status } = after
+    if (status?.podIP === undefined || places.of(uid)) return
+    const { name, namespace = 'default' } = metadata
+    places.add({ uid, name, namespace, node: spec.nodeName ?? '', address: status.podIP })
+  }
 
 export const createPodPlaces = (): PodPlaces => {
   const byAddress = new Map<string, PodPlace>()

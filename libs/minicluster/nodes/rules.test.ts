@@ -73,7 +73,7 @@ test('a port meets the slice port of its name and protocol', () => {
     { name: 'dns', protocol: 'UDP', port: 5353 },
   ]
   const rules = rulesOf('a', service({ ports }), [slice(two.slice(0, 1), slicePorts)])
-  expect(rules.ports.map((rule) => [rule.nodePort, rule.endpoints])).toEqual([
+  expect(rules.ports.map((rule) => [rule.port, rule.endpoints])).toEqual([
     [30_080, [{ address: '10.244.1.2', port: 8080 }]],
     [30_053, [{ address: '10.244.1.2', port: 5353 }]],
   ])
@@ -88,4 +88,19 @@ test('a Service that kube-proxy leaves alone has no rules', () => {
   const labels = { 'service.kubernetes.io/service-proxy-name': 'mine' }
   const foreign = { ...own, metadata: { ...own.metadata, labels } }
   expect(rulesOf('a', foreign, [slice(two)])).toEqual(none)
+})
+
+test('a node that takes balanced packets listens at each address whose mode is not Proxy', () => {
+  const ingress = [
+    { ip: '203.0.113.1', ipMode: 'VIP' },
+    { ip: '203.0.113.2', ipMode: 'Proxy' },
+  ]
+  const balanced: Service = { ...service(local), status: { loadBalancer: { ingress } } }
+  const doors = (takes: boolean) =>
+    rulesOf('a', balanced, [slice(two)], takes).ports.map(({ address, port }) => [address, port])
+  expect(doors(false)).toEqual([[undefined, 30_080]])
+  expect(doors(true)).toEqual([
+    [undefined, 30_080],
+    ['203.0.113.1', 80],
+  ])
 })

@@ -7,12 +7,14 @@ export interface Endpoint {
   readonly port: number
 }
 
-/** What one node does with one of its NodePorts. */
+/** What one node does with one of its NodePorts, or with a port of a load balancer's address. */
 export interface NodePortRule {
   /** `namespace/name` of the Service. */
   readonly service: string
   readonly protocol: 'TCP' | 'UDP'
-  readonly nodePort: number
+  /** A load balancer's; the node's own when it is undefined. */
+  readonly address: string | undefined
+  readonly port: number
   /** Whether the pod sees the client's own address (policy Local) or the node's (Cluster). */
   readonly keepsClient: boolean
   /** How long a client stays with its endpoint; undefined without session affinity. */
@@ -28,6 +30,11 @@ export interface NodeRules {
     | { readonly port: number; readonly service: string; readonly localEndpoints: number }
     | undefined
 }
+
+const balancedAddresses = ({ status }: Service): readonly string[] =>
+  (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip === undefined || ip.includes(':') || ipMode === 'Proxy' ? [] : [ip],
+  )
 
 const nothing: NodeRules = { ports: [], health: undefined }
 
@@ -45,12 +52,15 @@ const usable = <T extends SliceEndpoint>(endpoints: readonly T[]): readonly T[] 
 /**
  * The rules of `node` for a Service, from its EndpointSlices. A port without usable endpoints has no
  * rule, so that nothing listens there and the kernel refuses the client, as kube-proxy's REJECT does.
- * The health port counts ready local endpoints only: terminating ones serve but fail it.
+ * The health port counts ready local endpoints only: terminating ones serve but fail it. With `takesBalanced`
+ * the node also takes what arrives for the addresses of load balancers, as kube-proxy does unless their `ipMode`
+ * is Proxy.
  */
 export const rulesOf = (
   node: string,
   service: Service | undefined,
   slices: Iterable<EndpointSlice>,
+  takesBalanced = false,
 ): NodeRules => {
   const spec = service?.spec
   if (!service || !spec || spec.clusterIP === 'None') return nothing
@@ -59,13 +69,33 @@ export const rulesOf = (
 
   const local = spec.externalTrafficPolicy === 'Local'
   const key = keyOf(service.metadata)
-  const affine = spec.sessionAffinity === 'ClientIP'
-  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800
   const v4 = [...slices].filter((slice) => (slice.addressType ?? 'IPv4') === 'IPv4')
 
-  const ports = (spec.ports ?? []).flatMap((port): NodePortRule[] => {
+  const ports = portRules(node, service, v4, takesBalanced)
+
+  if (!local || !spec.healthCheckNodePort) return { ports, health: undefined }
+  const addresses = v4.flatMap((slice) =>
+    (slice.endpoints ?? [])
+      .filter((endpoint) => endpoint.nodeName === node && isReady(endpoint))
+      .flatMap((endpoint) => endpoint.addresses.slice(0, 1)),
+  )
+  const localEndpoints = new Set(addresses).size
+  return { ports, health: { port: spec.healthCheckNodePort, service: key, localEndpoints } }
+}
+
+const portRules = (
+  node: string,
+  service: Service,
+  v4: readonly EndpointSlice[],
+  takesBalanced: boolean,
+): readonly NodePortRule[] => {
+  const { spec } = service
+  const local = spec.externalTrafficPolicy === 'Local'
+  const affine = spec.sessionAffinity === 'ClientIP'
+  const seconds = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800
+  return (spec.ports ?? []).flatMap((port): NodePortRule[] => {
     const protocol = port.protocol ?? 'TCP'
-    if (port.nodePort === undefined || (protocol !== 'TCP' && protocol !== 'UDP')) return []
+    if (protocol !== 'TCP' && protocol !== 'UDP') return []
     const found = v4.flatMap((slice) => {
       const target = slice.ports?.find(
         (one) => (one.name ?? '') === (port.name ?? '') && (one.protocol ?? 'TCP') === protocol,
@@ -81,24 +111,16 @@ export const rulesOf = (
       if (address !== undefined) endpoints.set(address, { address, port: endpoint.port })
     }
     if (endpoints.size === 0) return []
-    return [
-      {
-        service: key,
-        protocol,
-        nodePort: port.nodePort,
-        keepsClient: local,
-        affinityMs: affine ? seconds * 1_000 : undefined,
-        endpoints: [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
-      },
-    ]
+    const rule: Omit<NodePortRule, 'address' | 'port'> = {
+      service: keyOf(service.metadata),
+      protocol,
+      keepsClient: local,
+      affinityMs: affine ? seconds * 1_000 : undefined,
+      endpoints: [...endpoints.values()].sort((a, b) => (a.address < b.address ? -1 : 1)),
+    }
+    const own = port.nodePort === undefined ? [] : [{ address: undefined, port: port.nodePort }]
+    const balanced = takesBalanced ? balancedAddresses(service) : []
+    const doors = [...own, ...balanced.map((address) => ({ address, port: port.port }))]
+    return doors.map((door) => ({ ...rule, ...door }))
   })
-
-  if (!local || !spec.healthCheckNodePort) return { ports, health: undefined }
-  const addresses = v4.flatMap((slice) =>
-    (slice.endpoints ?? [])
-      .filter((endpoint) => endpoint.nodeName === node && isReady(endpoint))
-      .flatMap((endpoint) => endpoint.addresses.slice(0, 1)),
-  )
-  const localEndpoints = new Set(addresses).size
-  return { ports, health: { port: spec.healthCheckNodePort, service: key, localEndpoints } }
 }

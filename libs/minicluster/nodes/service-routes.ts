@@ -11,7 +11,10 @@ export interface ServiceRoutes {
   flush(): void
 }
 
-export const createServiceRoutes = (proxies: readonly NodeProxy[]): ServiceRoutes => {
+export const createServiceRoutes = (
+  proxies: readonly NodeProxy[],
+  takesBalanced: boolean,
+): ServiceRoutes => {
   const services = new Map<string, Service>()
   const slices = new Map<string, Map<string, EndpointSlice>>()
   const dirty = new Set<string>()
@@ -21,7 +24,7 @@ export const createServiceRoutes = (proxies: readonly NodeProxy[]): ServiceRoute
       const service = services.get(key)
       const found = [...(slices.get(key)?.values() ?? [])]
       for (const proxy of proxies) {
-        proxy.apply(key, service && rulesOf(proxy.node, service, found))
+        proxy.apply(key, service && rulesOf(proxy.node, service, found, takesBalanced))
       }
     }
     dirty.clear()
