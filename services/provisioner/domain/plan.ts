@@ -1,4 +1,5 @@
 import {
+  familyOf,
   ipAddress,
   port,
   type DesiredResource,
@@ -42,11 +43,12 @@ export const planResource = (life: Life, sources: PlanSources): Plan => {
   const { wish } = life
   const byProvider = sources.reach.addresses === 'provider'
   const frontends = servedFrontends(wish, byProvider ? asked(wish) : wish.frontends)
-  if (frontends.length === 0) return { status: 'waiting' }
+  const [first] = frontends
+  if (first === undefined) return { status: 'waiting' }
   const { intent } = wish
   const { targets } = planTargets(
     sources,
-    { policy: intent.externalTrafficPolicy, reach: sources.reach },
+    { policy: intent.externalTrafficPolicy, family: familyOf(first.ip), reach: sources.reach },
     life.desired?.targets ?? [],
   )
   const wanted: Wanted = {

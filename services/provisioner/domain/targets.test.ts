@@ -29,11 +29,12 @@ const sources = (
     }),
   nodeCidrs: [cidr.parse('10.0.0.0/8')],
 })
+const cidrOf = (text: string) => cidr.parse(text)
 const targetOf = (name: string, ip: string, weight: number) =>
   target.parse({ node: name, ip, weight })
 const reach = { ipFamilies: ['IPv4'], targetsByProviderId: null } as const
-const cluster = { policy: 'Cluster', reach } as const
-const local = { policy: 'Local', reach } as const
+const cluster = { policy: 'Cluster', family: 'IPv4', reach } as const
+const local = { policy: 'Local', family: 'IPv4', reach } as const
 const known = [targetOf('a', '10.0.0.1', 2)]
 
 describe('targets', () => {
@@ -102,6 +103,17 @@ describe('targets', () => {
     expect(plan.excluded.map(({ reason }) => reason)).toEqual(['no-provider-id', 'no-provider-id'])
     const plain = planTargets(sources(nodes), cluster, [])
     expect(plain.targets.some((target) => 'providerId' in target)).toBe(false)
+  })
+
+  test.for([
+    ['IPv4', '10.0.0.1'],
+    ['IPv6', '2001:db8::1'],
+  ] as const)('of an address of %s have one of it, where nodes have both', ([family, ip]) => {
+    const both = { ...reach, ipFamilies: ['IPv4', 'IPv6'] } as const
+    const nodes = [node('a', ['10.0.0.1', '2001:db8::1']), node('b', ['10.0.0.2'])]
+    const seen = { ...sources(nodes), nodeCidrs: ['10.0.0.0/8', '2001:db8::/64'].map(cidrOf) }
+    const plan = planTargets(seen, { ...cluster, family, reach: both }, [])
+    expect(plan.targets).toEqual([targetOf('a', ip, 1), targetOf('b', '10.0.0.2', 1)])
   })
 
   test('take the first address that is allowed', () => {

@@ -27,6 +27,13 @@ export interface TargetReach {
   readonly targetsByProviderId: string | null
 }
 
+export interface TargetWish {
+  readonly policy: TrafficPolicy
+  /** Of the load balancer's address. */
+  readonly family: IpFamily
+  readonly reach: TargetReach
+}
+
 export interface TargetPlan {
   readonly targets: readonly Target[]
   readonly excluded: readonly ExcludedNode[]
@@ -45,6 +52,9 @@ export interface ExcludedNode {
 /**
  * The targets of one load balancer, by node name, and the nodes left out with the reason.
  *
+ * - A node is reached by its first address of the load balancer's own family, else by its first that can be
+ *   reached at all: kube-proxy answers for a Service on the node's addresses of the Service's families alone,
+ *   its healthCheckNodePort included.
  * - NotReady is no reason: health checks decide (KEP-3458).
  * - `Cluster` weighs every node 1; `Local` weighs a node by its ready pods, and 0 keeps old flows there.
  * - A node list that is missing or empty keeps `known`: cut off from a cluster, we go on forwarding.
@@ -52,12 +62,12 @@ export interface ExcludedNode {
  */
 export const planTargets = (
   sources: TargetSources,
-  wish: { readonly policy: TrafficPolicy; readonly reach: TargetReach },
+  wish: TargetWish,
   known: readonly Target[],
 ): TargetPlan => {
   const nodes = sources.nodes?.nodes ?? []
   if (nodes.length === 0) return { targets: known, excluded: [] }
-  const places = nodes.map((node) => place(node, sources.nodeCidrs, wish.reach))
+  const places = nodes.map((node) => place(node, sources.nodeCidrs, wish))
   const weights = new Map(known.map(({ node, weight }) => [node, weight]))
   const targets = places
     .filter((at) => 'ip' in at)
@@ -69,13 +79,14 @@ export const planTargets = (
 const place = (
   node: ObservedNode,
   nodeCidrs: readonly Cidr[],
-  { ipFamilies, targetsByProviderId: prefix }: TargetReach,
+  { family, reach: { ipFamilies, targetsByProviderId: prefix } }: TargetWish,
 ): Omit<Target, 'weight'> | ExcludedNode => {
   if (node.excluded !== null) return { node: node.name, reason: node.excluded }
   if (node.addresses.length === 0) return { node: node.name, reason: 'no-address' }
   const allowed = node.addresses.filter((ip) => nodeCidrs.some((block) => cidrContains(block, ip)))
   if (allowed.length === 0) return { node: node.name, reason: 'address-outside-node-cidrs' }
-  const ip = allowed.find((address) => ipFamilies.includes(familyOf(address)))
+  const reached = allowed.filter((address) => ipFamilies.includes(familyOf(address)))
+  const ip = reached.find((address) => familyOf(address) === family) ?? reached[0]
   if (ip === undefined) return { node: node.name, reason: 'other-family' }
   // Where addresses name nodes, another id of a node must not look like another set of targets.
   if (prefix === null) return { node: node.name, ip }
