@@ -44,7 +44,7 @@ testDriver('edge', options, () =>
     strays: (_edge, held) => strangers({ isVip }, held),
     clear: () => Promise.resolve(),
     vips,
-    addressIn: () => another,
+    addressIn: (family) => (family === 'IPv4' ? another : '::1'),
     targets: nodes.targets,
   }),
 )
