@@ -84,7 +84,10 @@ export const createNft = (
     unpin: async (pins) => {
       if (pins.length === 0) return
       const keys = pins.map(({ service, flow }) => `${service} . ${flow}`)
-      await write(`delete element netdev ${table} pinned { ${keys.join(', ')} }\n`)
+      const held = pins.map(({ mac }, at) => `${keys[at] ?? ''} : ${mac}`)
+      // One that ended by itself since it was listed would fail the whole: it is added again first, to go with all.
+      const pinned = `element netdev ${table} pinned`
+      await write(`add ${pinned} { ${held.join(', ')} }\ndelete ${pinned} { ${keys.join(', ')} }\n`)
     },
     // Listing them would read every element; taking them does not.
     takeCounts: async () => {

@@ -23,7 +23,9 @@ export const testNft = async (run: RunProgram, options: SkeletonOptions): Promis
   }
 }
 
-const roundTrip = async (run: RunProgram, options: SkeletonOptions): Promise<void> => {
+const roundTrip = async (run: RunProgram, made: SkeletonOptions): Promise<void> => {
+  // What is written must not end by itself before it is read.
+  const options = { ...made, pinSeconds: 3600 }
   const nft = createNft(run, options, scratchName)
   const anew = `table netdev ${scratchName}\ndelete table netdev ${scratchName}\n`
   await run(['nft', '-f', '-'], `${anew}${scratchText(options, scratchName)}`)
