@@ -52,6 +52,9 @@ describe.skipIf(problem !== undefined)(
       })
       return (await Promise.all(reads)).flat()
     }
+    /** Whether an edge heard another claim an address in the last seconds. */
+    const heardBy = async (edge: EdgeHost, ip: (typeof both)[number]): Promise<boolean> =>
+      (await createSegmentTable(lab.on(edge), 'eth0', macs.get(edge) ?? '').read()).heard.has(ip)
     /** The one edge that answers for an address, and the MAC address that the router is told by it. */
     const ownerOf = (ip: (typeof both)[number], deadlineMs = 10_000): Promise<EdgeHost> =>
       eventually(
@@ -131,7 +134,11 @@ describe.skipIf(problem !== undefined)(
     test('an agent that died is replaced: its kernel answers until the claim of another, and then no more', async () => {
       await startBoth()
       const ip = both[0] ?? ipAddress.parse(vips.IPv4)
+      // Two that claim at once are silent for a moment; then one hears the other and leaves it to that.
+      await eventually(async () => !(await heardBy(await ownerOf(ip), ip)))
       const owner = await ownerOf(ip)
+      const other = edges.find((edge) => edge !== owner) ?? owner
+      await eventually(() => heardBy(other, ip))
       await heralds.get(owner)?.close()
       heralds.delete(owner)
       expect(await answering(ip)).toEqual([owner])
@@ -144,7 +151,11 @@ describe.skipIf(problem !== undefined)(
     test('an agent that starts anew at once goes on with what its kernel answers for', async () => {
       await startBoth()
       const ip = both[0] ?? ipAddress.parse(vips.IPv4)
+      // Two that claim at once are silent for a moment; then one hears the other and leaves it to that.
+      await eventually(async () => !(await heardBy(await ownerOf(ip), ip)))
       const owner = await ownerOf(ip)
+      const other = edges.find((edge) => edge !== owner) ?? owner
+      await eventually(() => heardBy(other, ip))
       await heralds.get(owner)?.close()
       await announce(await start(owner))
       expect(await answering(ip)).toEqual([owner])
