@@ -56,6 +56,8 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: named('.lab.test'),
+          // Real daemons and kernels with clocks of their own: what fails once is tried again, and told.
+          retry: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
