@@ -210,10 +210,13 @@ const addDriver = (program: Command): void => {
   ask(driver.command('create <name>').description('make or change a driver'))
     .addOption(
       new Option('--kind <kind>', 'what it talks to')
-        .choices(['octavia', 'aws-nlb'])
+        .choices(['octavia', 'aws-nlb', 'fleet'])
         .makeOptionMandatory(),
     )
-    .requiredOption('--account <id>', 'the project or account that the credentials must be of')
+    .requiredOption(
+      '--account <id>',
+      'the project or account that the credentials must be of, or the fleet',
+    )
     .requiredOption('--settings <file>', 'JSON object of settings; no secrets')
     .option('--credentials <file>', 'JSON object of credentials; probed, then kept encrypted')
     .addHelpText('after', driverHelp)
@@ -240,7 +243,7 @@ const addDriver = (program: Command): void => {
 }
 
 const addEdge = (program: Command): void => {
-  const edge = program.command('edge').description('the machines of our own fleet')
+  const edge = program.command('edge').description('the machines of our own fleets')
   ask(
     edge
       .command('show [name]')
@@ -266,4 +269,6 @@ Settings of an octavia driver, with an application credential of its project:
 Settings of an aws-nlb driver, with keys that may make network load balancers:
   {"region": "eu-central-1", "vpcId": "vpc-1", "subnetIds": ["subnet-1"]}
   {"accessKeyId": "ID", "secretAccessKey": "SECRET"}
+Settings of a further fleet of edges, which run with WEIR_FLEET=ACCOUNT; no credentials:
+  {"dataPlane": "envoy"}
 With --tenant only that tenant may use it. A Service asks for it by loadBalancerClass weir.dev/NAME.`

@@ -18,6 +18,7 @@ const resource = z.looseObject({
   differs: z.string().nullable(),
 })
 const edge = z.looseObject({
+  fleet: z.string(),
   edge: z.string(),
   dataPlane: z.string(),
   answered: z.boolean(),
@@ -45,9 +46,12 @@ export const edgeShow = async (
 ): Promise<void> => {
   const edges = await ask(client, name, false)
   if (flags.output === 'table') edges.forEach(tellTrouble)
-  const rows = edges.flatMap((each) => each.resources.map((held) => ({ ...held, edge: each.edge })))
+  const rows = edges.flatMap((each) =>
+    each.resources.map((held) => ({ ...held, edge: each.edge, fleet: each.fleet })),
+  )
   show(flags.output, { items: edges }, rows, [
     { heading: 'EDGE', cell: (row) => row.edge },
+    { heading: 'FLEET', cell: (row) => row.fleet },
     { heading: 'TENANT', cell: (row) => row.marks.tenant },
     { heading: 'RESOURCE', cell: (row) => row.marks.key },
     { heading: 'GENERATION', cell: (row) => String(row.generation) },

@@ -1,7 +1,16 @@
-import { InvalidInput, type DriverAccount, type InstallationId } from '@weir/contract'
-import { createBudgets, type Budget, type Driver, type Rate } from '@weir/drivers'
+import { fleetName, InvalidInput, type DriverAccount, type InstallationId } from '@weir/contract'
+import {
+  createBudgets,
+  createEdgeDriver,
+  fleetCredentials,
+  fleetSettings,
+  type Budget,
+  type Driver,
+  type EdgeDriverOptions,
+  type Rate,
+} from '@weir/drivers'
 import type { Clock, Ids, Logger } from '@weir/kernel'
-import type { z } from 'zod'
+import { z } from 'zod'
 
 /** What a driver is given by the process it runs in. */
 export interface DriverPorts {
@@ -26,8 +35,21 @@ export type DriverKinds = Readonly<Record<DriverAccount['kind'], () => Promise<D
  */
 const sharers = 3
 
+const fleetAccount = z.object({ account: fleetName })
+
+/** What every fleet of edges is reached by, and waited for. */
+export type FleetPorts = Pick<EdgeDriverOptions, 'bus' | 'patience' | 'traceparent'>
+
 /** The kinds that this version has, for one process: drivers of one account share its rate there. */
-export const createDriverKinds = (clock: Clock): DriverKinds => ({
+export const createDriverKinds = (clock: Clock, fleets: FleetPorts): DriverKinds => ({
+  fleet: once(async () => ({
+    open: (account, secrets, ports) => {
+      const { dataPlane } = parseFields(fleetSettings, account.settings, 'settings')
+      parseFields(fleetCredentials, secrets, 'credentials')
+      const { account: fleet } = parseFields(fleetAccount, account, 'driver')
+      return createEdgeDriver({ ...ports, ...fleets, name: account.name, fleet, dataPlane })
+    },
+  })),
   octavia: once(async () => {
     const octavia = await import('@weir/drivers/octavia')
     const budgetOf = budgets(clock, octavia.octaviaRates)

@@ -94,7 +94,7 @@ const open = (over: { key?: Uint8Array | null; logger?: Logger } = {}) => {
   const registry = createDriverRegistry({
     store,
     own: [{ driver: createMemoryDriver({ name: 'edge', installation }), account: 'local' }],
-    kinds: { octavia: async () => kind, 'aws-nlb': async () => kind },
+    kinds: { octavia: async () => kind, 'aws-nlb': async () => kind, fleet: async () => kind },
     masterKey: key,
     installation,
     clock: systemClock,

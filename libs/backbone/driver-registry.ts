@@ -1,9 +1,11 @@
 import {
   driverName,
+  fleetName,
   InvalidInput,
   platformTenant,
   type DriverAccount,
   type DriverName,
+  type FleetName,
   type RecordedEvent,
 } from '@weir/contract'
 import type { Capabilities, Driver } from '@weir/drivers'
@@ -13,7 +15,7 @@ import { createDriverCredentials } from './driver-credentials.ts'
 import type { DriverKinds, DriverPorts } from './driver-kinds.ts'
 import { createOpenDrivers, type ChangeHandler } from './open-drivers.ts'
 
-/** A driver as the platform's log knows it, or one of the platform's own that needs no account. */
+/** A driver as the platform's log knows it, or the platform's own fleet, which needs no account. */
 export interface KnownDriver {
   readonly name: DriverName
   readonly kind: DriverAccount['kind'] | 'edge'
@@ -41,8 +43,13 @@ export interface DriverRegistry {
   tryOut(account: DriverAccount, credentials: unknown): Promise<Driver>
   /** Calls back as `Driver.onChange`, for the drivers of now and of later. */
   onChange(handle: ChangeHandler, signal: AbortSignal): void
-  /** Follows the log until `signal` aborts. */
+  /** Follows the log, and has the drivers listen, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
+}
+
+export interface Fleet {
+  readonly driver: DriverName
+  readonly fleet: FleetName
 }
 
 /** A driver that is there without an account of the log. */
@@ -133,6 +140,7 @@ export const createDriverRegistry = (ports: DriverRegistryPorts): DriverRegistry
     tryOut,
     onChange: open.onChange,
     run: async (signal) => {
+      const running = open.run(signal)
       const look = (): Promise<void> => refresh().catch(explain(logger))
       ports.onNews?.((tenant) => {
         if (tenant === platformTenant) void look()
@@ -141,6 +149,7 @@ export const createDriverRegistry = (ports: DriverRegistryPorts): DriverRegistry
         await look()
         await clock.sleep(lookEveryMs, signal)
       }
+      await running
     },
   }
 }
@@ -170,6 +179,13 @@ const knownOf = (
   capabilities: driver?.capabilities ?? null,
   problem,
 })
+
+/** The fleets of edges that there are, each with the driver that orders it. */
+export const fleetsOf = ({ known }: Pick<DriverRegistry, 'known'>): readonly Fleet[] =>
+  [...known.values()].flatMap(({ name, kind, account }) => {
+    const fleet = kind === 'edge' || kind === 'fleet' ? fleetName.safeParse(account) : undefined
+    return fleet?.success === true ? [{ driver: name, fleet: fleet.data }] : []
+  })
 
 const ownOf = (name: DriverName, { driver, account }: OwnDriver): KnownDriver => ({
   name,

@@ -13,6 +13,7 @@ export type { ChangeHandler } from './open-drivers.ts'
 /** What a service must know to open the drivers. */
 export interface DriverSettings {
   readonly WEIR_INSTALLATION: InstallationId
+  /** The platform's own fleet; further ones are accounts of kind `fleet`. */
   readonly WEIR_FLEET: FleetName
   /** What all edges of the fleet run. */
   readonly WEIR_FLEET_DATA_PLANE: FleetDataPlane
@@ -30,8 +31,8 @@ export interface DriverOptions {
 type Context = Pick<ServiceContext<DriverSettings>, 'config' | 'log' | 'clock' | 'ids'>
 
 /**
- * The drivers of this installation for one process: always `edge`, and one for each provider account in
- * the platform's log. Nothing runs yet: `run` follows the log and the fleet.
+ * The drivers of this installation for one process: always `edge`, and one for each provider account or
+ * further fleet in the platform's log. Nothing runs yet: `run` follows the log and the fleet.
  * @throws OperatingError when the log cannot be read
  */
 export const openDrivers = async (
@@ -41,13 +42,13 @@ export const openDrivers = async (
 ): Promise<DriverRegistry> => {
   const { WEIR_INSTALLATION: installation, WEIR_FLEET: fleet } = config
   const { WEIR_FLEET_DATA_PLANE: dataPlane } = config
-  const own = { bus, clock, fleet, dataPlane, installation, logger: log }
-  const edge = createEdgeDriver({ ...options, ...own })
+  const fleets = { ...options, bus }
+  const edge = createEdgeDriver({ ...fleets, clock, fleet, dataPlane, installation, logger: log })
   const registry = createDriverRegistry({
     store,
     onNews,
     own: [{ driver: edge, account: fleet }],
-    kinds: createDriverKinds(clock),
+    kinds: createDriverKinds(clock, fleets),
     masterKey: config.WEIR_MASTER_KEY,
     installation,
     clock,
@@ -55,8 +56,5 @@ export const openDrivers = async (
     logger: log,
   })
   await registry.refresh()
-  return {
-    ...registry,
-    run: async (signal) => void (await Promise.all([registry.run(signal), edge.run(signal)])),
-  }
+  return registry
 }

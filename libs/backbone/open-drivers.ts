@@ -8,6 +8,8 @@ export interface OpenDrivers {
   put(name: DriverName, driver: Driver): void
   drop(name: DriverName): void
   onChange(handle: ChangeHandler, signal: AbortSignal): void
+  /** Has those of now and those of later listen, each until it is dropped and all until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>
 }
 
 export type ChangeHandler = (change: ProviderChange, driver: DriverName) => void
@@ -21,11 +23,14 @@ export const createOpenDrivers = (): OpenDrivers => {
   const drivers = new Map<DriverName, Driver>()
   const closing = new Map<DriverName, AbortController>()
   const listeners = new Set<Listener>()
+  const runs = new Set<(name: DriverName) => void>()
 
-  const listen = (name: DriverName, { handle, signal }: Listener): void => {
+  const until = (name: DriverName, signal: AbortSignal): AbortSignal => {
     const closed = closing.get(name)?.signal
-    const until = closed === undefined ? signal : AbortSignal.any([closed, signal])
-    drivers.get(name)?.onChange((change) => handle(change, name), until)
+    return closed === undefined ? signal : AbortSignal.any([closed, signal])
+  }
+  const listen = (name: DriverName, { handle, signal }: Listener): void => {
+    drivers.get(name)?.onChange((change) => handle(change, name), until(name, signal))
   }
   const drop = (name: DriverName): void => {
     closing.get(name)?.abort()
@@ -40,12 +45,29 @@ export const createOpenDrivers = (): OpenDrivers => {
       drivers.set(name, driver)
       closing.set(name, new AbortController())
       for (const listener of listeners) listen(name, listener)
+      for (const run of runs) run(name)
     },
     onChange: (handle, signal) => {
       const listener = { handle, signal }
       listeners.add(listener)
       signal.addEventListener('abort', () => listeners.delete(listener), { once: true })
       for (const name of drivers.keys()) listen(name, listener)
+    },
+    run: async (signal) => {
+      const running = new Set<Promise<void>>()
+      const runOne = (name: DriverName): void => {
+        const one = drivers.get(name)?.run?.(until(name, signal))
+        if (one === undefined) return
+        running.add(one)
+        void one.then(() => running.delete(one))
+      }
+      runs.add(runOne)
+      for (const name of drivers.keys()) runOne(name)
+      if (!signal.aborted) {
+        await new Promise((over) => signal.addEventListener('abort', over, { once: true }))
+      }
+      runs.delete(runOne)
+      await Promise.all(running)
     },
   }
 }

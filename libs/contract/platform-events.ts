@@ -51,13 +51,13 @@ export const cluster = z.object({
 })
 export type Cluster = z.infer<typeof cluster>
 
-/** A provider account that load balancers can be made in, without its credentials. */
+/** A provider account that load balancers can be made in, or a further fleet of edges, without its credentials. */
 export const driverAccount = z.object({
   name: driverName,
-  kind: z.enum(['octavia', 'aws-nlb']),
+  kind: z.enum(['octavia', 'aws-nlb', 'fleet']),
   /** The tenant whose clusters may use it; null for every tenant of the platform. */
   tenant: tenantId.nullable(),
-  /** The account or project id that the credentials must turn out to be; anything else is refused. */
+  /** The account or project id that the credentials must turn out to be, or the fleet; anything else is refused. */
   account: z.string().min(1).max(100),
   /** What the kind of driver needs to know, checked by the driver's own schema; never a secret. */
   settings: z.record(z.string().max(100), z.unknown()),

@@ -66,6 +66,9 @@ export interface Driver<View = unknown> {
    * aborts. A hint: may be late, doubled or missing.
    */
   onChange(handle: (change: ProviderChange) => void, signal: AbortSignal): void
+
+  /** Where the driver listens by itself: does so until `signal` aborts, and `onChange` tells what it hears. */
+  run?(signal: AbortSignal): Promise<void>
 }
 
 /** What is to become of one resource. */

@@ -100,6 +100,23 @@ describe('a driver', () => {
     ])
   })
 
+  test('of another fleet serves the address that the Service has, and nothing of it is let go', async () => {
+    const world = await open()
+    await world.sayDriver(driverOf('proxies', { kind: 'fleet', account: 'proxies' }), 'proxies')
+    await world.see(web)
+    await world.settle()
+    await world.sayCluster(defaultOf('proxies'))
+    await world.settle()
+    await world.sayOf(web, absent(edge, 1))
+    await world.settle()
+    expect(await world.told(web)).toEqual([...life, 'DriverChanged', 'FrontendsAllocated'])
+    expect(of(await world.story(web), 'FrontendsAllocated').at(-1)).toMatchObject({
+      leases: [{ ip: one }],
+      choice: 'sticky',
+    })
+    expect(Object.keys(await world.held())).toContain(one)
+  })
+
   test('with addresses of its own cannot use a pool, and says so', async () => {
     const world = await open()
     await world.see(web, { intent: { ...classed('octavia'), requestedPool: 'public' as never } })

@@ -2,6 +2,7 @@ import { createMemoryBus } from '@weir/bus'
 import {
   desiredHash,
   desiredResource,
+  driverName,
   edgeAnswerSubject,
   edgeHeartbeat,
   edgeId,
@@ -108,6 +109,7 @@ const inspect = (edges: readonly string[], compare = true): Promise<readonly Ins
       log: api.store.log,
       follower: createLogFollower(api.store.log),
       fleet,
+      driver: driverName.parse('edge'),
       // An edge that does not answer is not waited for in real time.
       clock: { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(200, signal) },
       ids: systemIds,

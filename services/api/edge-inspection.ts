@@ -5,6 +5,7 @@ import {
   edgeAnswerSubject,
   edgeQuestionSubject,
   type DesiredResource,
+  type DriverName,
   type EdgeAnswer,
   type EdgeHeartbeat,
   type FleetName,
@@ -18,6 +19,7 @@ import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
 
 /** One edge, asked now. */
 export interface InspectedEdge {
+  readonly fleet: string
   readonly edge: string
   readonly dataPlane: string
   /** False when it did not answer in time: it is down, or nothing reaches it. */
@@ -42,6 +44,8 @@ export interface EdgeInspectionPorts {
   readonly log: Pick<EventLog, 'story'>
   readonly follower: LogFollower
   readonly fleet: FleetName
+  /** Who orders it. */
+  readonly driver: DriverName
   readonly clock: Clock
   readonly ids: Ids
   /** Edges that were heard of, alive or not. */
@@ -59,7 +63,7 @@ export const inspectEdges = async (
   const beats = await ports.known()
   const answers = await ask(ports, new Set(beats.map(({ edge }) => edge)))
   if (compare) await ports.follower.catchUp()
-  const expected = compare ? ports.follower.places.expected('edge') : null
+  const expected = compare ? ports.follower.places.expected(ports.driver) : null
   return Promise.all(
     beats.map(async ({ edge, dataPlane, startedAt }): Promise<InspectedEdge> => {
       const parts = answers.get(edge) ?? []
@@ -67,6 +71,7 @@ export const inspectEdges = async (
       const held = parts.flatMap(({ resources }) => resources)
       const isWhole = first !== undefined && parts.length === first.part.count
       return {
+        fleet: ports.fleet,
         edge,
         dataPlane,
         answered: isWhole,

@@ -1,4 +1,4 @@
-import { desiredResource, fleetName, installationId } from '@weir/contract'
+import { desiredResource, driverName, fleetName, installationId } from '@weir/contract'
 import { createMemoryDriver, remove, serve } from '@weir/drivers'
 import { systemClock, systemIds } from '@weir/kernel'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -59,7 +59,7 @@ beforeEach(async () => {
     log: api.store.log,
     drivers: new Map([['edge', driver]]),
     schemaProblem: async () => null,
-    fleet: fleetName.parse('local'),
+    fleets: async () => [{ driver: driverName.parse('edge'), fleet: fleetName.parse('local') }],
     installation,
     graceMs: 60_000,
   })

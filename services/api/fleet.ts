@@ -7,6 +7,7 @@ import {
   type EdgeHeartbeat,
   type FleetName,
 } from '@weir/contract'
+import type { Fleet } from '@weir/backbone/drivers'
 import type { Bus } from '@weir/bus'
 import {
   audit,
@@ -47,7 +48,8 @@ export interface FleetPorts {
   /** Drivers that are configured and cannot be opened, and why. */
   readonly unopened?: () => readonly { readonly driver: string; readonly problem: string }[]
   readonly schemaProblem: () => Promise<string | null>
-  readonly fleet: FleetName
+  /** The fleets of edges that there are now. */
+  readonly fleets: () => Promise<readonly Fleet[]>
   readonly installation: string
   /** gc's own grace, for when an orphan is due. */
   readonly graceMs: number
@@ -71,7 +73,7 @@ export interface CleanupReport {
 }
 
 export const createFleetReader = (ports: FleetPorts): FleetReader => {
-  const { bus, log, drivers, fleet, installation, schemaProblem } = ports
+  const { bus, log, drivers, fleets, installation, schemaProblem } = ports
   const follower = createLogFollower(log)
   // Inventories of one driver are read one at a time: each is many calls on its account.
   const queue = createKeyedQueue(4)
@@ -116,10 +118,21 @@ export const createFleetReader = (ports: FleetPorts): FleetReader => {
       ],
     }
   }
-  const known = () => readEdges(bus, fleet)
   return {
-    edges: known,
-    inspect: (compare) => inspectEdges({ ...ports, follower, known }, compare),
+    edges: async () => {
+      const found = (await fleets()).map(({ fleet }) => readEdges(bus, fleet))
+      return (await Promise.all(found)).flat()
+    },
+    inspect: async (compare) => {
+      const about = (of: Fleet) => ({
+        ...ports,
+        follower,
+        ...of,
+        known: () => readEdges(bus, of.fleet),
+      })
+      const asked = (await fleets()).map((each) => inspectEdges(about(each), compare))
+      return (await Promise.all(asked)).flat()
+    },
     report,
     explain: (text) => explainThing({ log, follower, drivers, installation }, text),
     suspects: async () => {

@@ -1,6 +1,6 @@
 import { openBackbone } from '@weir/backbone'
-import { openDrivers, type DriverRegistry } from '@weir/backbone/drivers'
-import { fleetName, installationId } from '@weir/contract'
+import { fleetsOf, openDrivers, type DriverRegistry } from '@weir/backbone/drivers'
+import { installationId } from '@weir/contract'
 import { OperatingError } from '@weir/kernel'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
@@ -16,7 +16,6 @@ await run({
     const settings = context.config
     const backbone = await openBackbone(context, 'api')
     const { store, bus } = backbone
-    const fleet = fleetName.parse(settings.WEIR_FLEET)
     const installation = installationId.parse(settings.WEIR_INSTALLATION)
     const drivers = await openDrivers(context, backbone)
     const api = await createApi({
@@ -35,7 +34,10 @@ await run({
         drivers: drivers.drivers,
         unopened: () => unopenedOf(drivers),
         schemaProblem: () => store.schemaProblem(),
-        fleet,
+        fleets: async () => {
+          await drivers.refresh()
+          return fleetsOf(drivers)
+        },
         installation,
         graceMs: settings.WEIR_GC_GRACE_SECONDS * 1000,
       }),

@@ -26,7 +26,7 @@ const open = async () => {
     createEdgeRepairs({
       bus,
       log: store.log,
-      fleet,
+      fleets: () => [fleet],
       clock: systemClock,
       logger: silentLogger,
       intervalMs: 1000,

@@ -16,7 +16,8 @@ import { collectorName } from './record.ts'
 export interface EdgeRepairsPorts {
   readonly bus: Pick<Bus, 'lastOfEach'>
   readonly log: Pick<EventLog, 'story' | 'append'>
-  readonly fleet: FleetName
+  /** Asked each time: fleets may come later. */
+  readonly fleets: () => readonly FleetName[]
   readonly clock: Clock
   readonly logger: Logger
   readonly intervalMs: number
@@ -31,7 +32,7 @@ export interface EdgeRepairs {
 }
 
 export const createEdgeRepairs = (ports: EdgeRepairsPorts): EdgeRepairs => {
-  const { bus, log, fleet, clock, logger, intervalMs } = ports
+  const { bus, log, fleets, clock, logger, intervalMs } = ports
   /** What is in the log for sure, so that a quiet fleet costs no query. */
   const known = new Set<string>()
 
@@ -48,7 +49,7 @@ export const createEdgeRepairs = (ports: EdgeRepairsPorts): EdgeRepairs => {
       const events = missing.map((repair) => ({
         stream,
         expectedVersion: story.length,
-        event: event('EdgeTableRepaired', { fleet, edge: beat.edge, repair }),
+        event: event('EdgeTableRepaired', { fleet: beat.fleet, edge: beat.edge, repair }),
       }))
       const which = missing.map(({ at }) => at).join()
       const { status } = await log.append({
@@ -67,11 +68,13 @@ export const createEdgeRepairs = (ports: EdgeRepairsPorts): EdgeRepairs => {
   }
   const record = async (): Promise<number> => {
     let count = 0
-    const beats = bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)
-    for await (const { body } of beats) {
-      const beat = edgeHeartbeat.safeParse(parseJson(body))
-      // An edge of another version that says something else hides none of the others.
-      if (beat.success) count += await recordOf(beat.data)
+    for (const fleet of fleets()) {
+      const beats = bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)
+      for await (const { body } of beats) {
+        const beat = edgeHeartbeat.safeParse(parseJson(body))
+        // An edge of another version that says something else hides none of the others.
+        if (beat.success) count += await recordOf(beat.data)
+      }
     }
     return count
   }

@@ -1,6 +1,5 @@
 import { openBackbone } from '@weir/backbone'
-import { openDrivers } from '@weir/backbone/drivers'
-import { fleetName } from '@weir/contract'
+import { fleetsOf, openDrivers } from '@weir/backbone/drivers'
 import { createLogFollower } from '@weir/drivers'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
@@ -52,7 +51,7 @@ await run({
     const repairs = createEdgeRepairs({
       bus: backbone.bus,
       log: store.log,
-      fleet: fleetName.parse(settings.WEIR_FLEET),
+      fleets: () => fleetsOf(registry).map(({ fleet }) => fleet),
       clock,
       logger,
       intervalMs: Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000),

@@ -28,6 +28,8 @@ import { createFleetView, type Patience } from './fleet-view.ts'
 import { judge, majority, orderMarks, type FleetSays, type Quorum } from './judge.ts'
 
 export interface EdgeDriverOptions {
+  /** Default `edge`, the platform's own; further fleets have drivers of other names. */
+  readonly name?: string
   readonly bus: EdgeBus
   readonly clock: Clock
   readonly fleet: FleetName
@@ -137,7 +139,7 @@ export const createEdgeDriver = (options: EdgeDriverOptions): EdgeDriver => {
   }
   const listeners = new Set<(change: ProviderChange) => void>()
   return {
-    name: 'edge',
+    name: options.name ?? 'edge',
     capabilities,
     probe: () => probe(context),
     observe: async (marks) => look(context, marks, await context.fleet.read(marks.key)),

@@ -18,14 +18,16 @@ export interface KnownDriver {
 
 export type Drivers = ReadonlyMap<DriverName, KnownDriver>
 
-/** Our own fleet needs no account. It is the one that serves addresses of our pools. */
+/** Our own fleet needs no account. Fleets serve addresses of our pools. */
 export const builtInDrivers: Drivers = new Map([
   [driverName.parse('edge'), { addresses: 'pool', tenant: null, removed: false }],
 ])
 
-/** A driver that was configured: every kind of cloud gives addresses of its own. */
-export const configured = (drivers: Drivers, { name, tenant }: DriverAccount): Drivers =>
-  new Map([...drivers, [name, { addresses: 'provider', tenant, removed: false }]])
+/** A driver that was configured: every cloud gives addresses of its own, and no fleet does. */
+export const configured = (drivers: Drivers, { name, kind, tenant }: DriverAccount): Drivers => {
+  const addresses = kind === 'fleet' ? 'pool' : 'provider'
+  return new Map([...drivers, [name, { addresses, tenant, removed: false }]])
+}
 
 /** A driver that makes nothing new. */
 export const removed = (drivers: Drivers, name: DriverName): Drivers => {

@@ -6,7 +6,7 @@ import {
   type DriverRegistry,
 } from '@weir/backbone/drivers'
 import { installationId } from '@weir/contract'
-import { createMemoryDriver, type Probe } from '@weir/drivers'
+import { createMemoryDriver, fleetCredentials, fleetSettings, type Probe } from '@weir/drivers'
 import type { Store } from '@weir/eventlog'
 import { OperatingError, silentLogger, systemClock, systemIds } from '@weir/kernel'
 import { z } from 'zod'
@@ -21,6 +21,15 @@ const kind: DriverKind = {
     const { secret } = parseFields(credentials, secrets, 'credentials')
     const driver = createMemoryDriver({ name: account.name, installation: mine })
     return { ...driver, probe: () => probe(secret, driver.capabilities) }
+  },
+}
+
+const fleet: DriverKind = {
+  open: (account, secrets, { installation: mine }) => {
+    parseFields(fleetSettings, account.settings, 'settings')
+    parseFields(fleetCredentials, secrets, 'credentials')
+    const driver = createMemoryDriver({ name: account.name, installation: mine })
+    return { ...driver, probe: () => probe(`of-${account.account}`, driver.capabilities) }
   },
 }
 
@@ -40,7 +49,7 @@ export const memoryDrivers = (store: Store, masterKey: Uint8Array): DriverRegist
   createDriverRegistry({
     store,
     own: [{ driver: createMemoryDriver({ name: 'edge', installation }), account: 'local' }],
-    kinds: { octavia: async () => kind, 'aws-nlb': async () => kind },
+    kinds: { octavia: async () => kind, 'aws-nlb': async () => kind, fleet: async () => fleet },
     masterKey,
     installation,
     clock: systemClock,

@@ -116,6 +116,20 @@ describe('a driver', () => {
     expect((await ask(adminToken, 'DELETE', '/drivers/edge')).statusCode).toBe(409)
   })
 
+  test('is a fleet of edges that no other driver has, and has no credentials', async () => {
+    const proxies = { name: 'proxies', kind: 'fleet', account: 'proxies', credentials: null }
+    const settings = { dataPlane: 'envoy' }
+    expect((await make({ ...proxies, settings })).json()).toMatchObject({ kind: 'fleet' })
+    const taken = await make({ ...proxies, settings, name: 'other' })
+    expect([taken.statusCode, taken.json<{ code: string }>().code]).toEqual([409, 'fleet-taken'])
+    expect((await make({ ...proxies, settings, name: 'x', account: 'local' })).statusCode).toBe(409)
+    expect((await make({ ...proxies, settings: { dataPlane: 'magic' } })).statusCode).toBe(422)
+    expect((await make({ ...proxies, settings, name: 'y', account: 'z' }, acme)).statusCode).toBe(
+      403,
+    )
+    expect(await names(adminToken)).toEqual(['edge', 'proxies'])
+  })
+
   test('is checked with the credentials it has', async () => {
     await make()
     expect((await ask(adminToken, 'POST', '/drivers/cloud/check')).json()).toMatchObject({

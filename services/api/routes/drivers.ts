@@ -27,7 +27,7 @@ const capabilities = z.looseObject({
 
 const driverView = z.object({
   name: driverName,
-  kind: z.enum(['edge', 'octavia', 'aws-nlb']),
+  kind: z.enum(['edge', ...driverAccount.shape.kind.options]),
   tenant: tenantId.nullable(),
   /** Null, as the settings, for a tenant that may use the driver and does not own it. */
   account: z.string().nullable(),
@@ -86,10 +86,11 @@ export const driverRoutes = (app: Routes, context: RouteContext): void => {
     async (request) => {
       const { credentials: secret, ...rest } = request.body
       const { caller, tenant } = await ownerFor(context, request, rest.tenant)
-      if (caller.tenant !== platformTenant) refuseAddresses(rest.settings)
       const wanted: DriverAccount = { ...rest, tenant }
+      if (caller.tenant !== platformTenant) refuseOperatorsOwn(wanted)
       await drivers.refresh()
       refuseOther(caller, wanted, drivers.known.get(wanted.name))
+      refuseSharedFleet(wanted, [...drivers.known.values()])
       await requireAccount(await drivers.tryOut(wanted, secret), wanted.account)
       // Credentials first: whoever hears of the driver finds them.
       await credentials.put(wanted, secret)
@@ -204,8 +205,24 @@ const refuseOther = (caller: Caller, wanted: DriverAccount, known?: KnownDriver)
   throw new Problem(409, 'other-account', detail, hint)
 }
 
-/** The platform's processes call these addresses from inside its network, so the operator names them. */
-const refuseAddresses = (settings: DriverAccount['settings']): void => {
+/** Two drivers of one fleet would take each other's load balancers for strangers'. */
+const refuseSharedFleet = (wanted: DriverAccount, known: readonly KnownDriver[]): void => {
+  if (wanted.kind !== 'fleet') return
+  const other = known.find(
+    ({ name, kind, account }) =>
+      name !== wanted.name && (kind === 'fleet' || kind === 'edge') && account === wanted.account,
+  )
+  if (other === undefined) return
+  const detail = `fleet ${wanted.account} is the driver "${other.name}" already`
+  throw new Problem(409, 'fleet-taken', detail, 'a driver has a fleet of its own')
+}
+
+/**
+ * Fleets are machines of the platform, on its own bus. And its processes call the addresses of settings from
+ * inside its network, so the operator names them.
+ */
+const refuseOperatorsOwn = ({ name, kind, settings }: DriverAccount): void => {
+  if (kind === 'fleet') throw operatorsOwn(name)
   const found = Object.entries(settings).find(([, value]) => JSON.stringify(value).includes('://'))
   if (found === undefined) return
   const detail = `settings.${found[0]} names an address to call, which only the operator may do`
