@@ -1,5 +1,6 @@
-// A client of the lab, run in a namespace of it. FLOW is `TCP|UDP ADDRESS PORT FROM BYTES SENDS`: FROM an address of
-// its own, or nothing; each flow is answered with so many BYTES, and UDP asks with as many as SENDS says.
+// A client of the lab, run in a namespace of it. FLOW is `TCP|UDP ADDRESS PORT FROM FROM_PORT BYTES SENDS`: FROM an
+// address of its own, or nothing, FROM_PORT the port that the first flow comes from, or 0; each flow is answered with
+// so many BYTES, and UDP asks with as many as SENDS says.
 // `ask COUNT FLOW` makes as many flows, one after the other, and prints what each was answered, null for nothing or too
 // few bytes.
 // `hold COUNT FLOW` opens flows and keeps them: for each line that comes in it sends as many bytes as that says on all of
@@ -59,23 +60,25 @@ const [what = '', ...rest] = process.argv.slice(2)
 const count = what === 'knock' ? 0 : Number(rest.shift())
 const [protocol, host = '', portText, from = '', ...sizes] = rest
 const port = Number(portText)
-const [bytes = 0, sends = 0] = sizes.map(Number)
+const [firstPort = 0, bytes = 0, sends = 0] = sizes.map(Number)
 
-const openTcp = (): Flow => {
-  const socket = connect({ host, port, ...(from === '' ? {} : { localAddress: from }) })
+const openTcp = (localPort: number): Flow => {
+  const socket = connect({ host, port, localPort, ...(from === '' ? {} : { localAddress: from }) })
   // What is cut later is told by its silence.
   socket.on('error', () => socket.destroy())
   return {
     first: () => next(socket, 'data'),
     lives: (size) => echo(socket, size),
-    end: () => void socket.destroy(),
+    // A port that is asked from again must not wait for what may still be under way.
+    end: () => void (localPort === 0 ? socket.destroy() : socket.resetAndDestroy()),
   }
 }
 
-const openUdp = (): Flow => {
+const openUdp = (localPort: number): Flow => {
   const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
   socket.on('error', () => undefined)
-  if (from !== '') socket.bind(0, from)
+  if (from !== '') socket.bind(localPort, from)
+  else if (localPort !== 0) socket.bind(localPort)
   let said: string | null = null
   const say = async (size: number): Promise<string | null> => {
     const answer = next(socket, 'message')
@@ -89,7 +92,12 @@ const openUdp = (): Flow => {
   }
 }
 
-const open = (): Flow => (protocol === 'UDP' ? openUdp() : openTcp())
+let opened = 0
+const open = (): Flow => {
+  const localPort = firstPort === 0 ? 0 : firstPort + opened
+  opened += 1
+  return protocol === 'UDP' ? openUdp(localPort) : openTcp(localPort)
+}
 const tell = (said: unknown): void => void process.stdout.write(`${JSON.stringify(said)}\n`)
 
 const askOne = async (): Promise<string | null> => {

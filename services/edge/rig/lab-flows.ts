@@ -11,6 +11,8 @@ export interface Asking {
   readonly port?: number
   /** The address that the client asks from; which of its own does not matter unless it is said. */
   readonly from?: string
+  /** The port that the first flow is asked from, the next for the one after it; any unless it is said. */
+  readonly fromPort?: number
   readonly count?: number
   /** How much is answered; next to nothing unless said. */
   readonly bytes?: number
@@ -50,6 +52,6 @@ export const askFrom = async (
 
 /** A flow as `lab-client.ts` reads it. */
 export const wordsOf = (flow: Asking): string[] => {
-  const { protocol, address, port = vipPort, from = '', bytes = 0, sends = 0 } = flow
-  return [protocol, address, String(port), from, String(bytes), String(sends)]
+  const { protocol, address, port = vipPort, from = '', fromPort = 0, bytes = 0, sends = 0 } = flow
+  return [protocol, address, String(port), from, ...[fromPort, bytes, sends].map(String)]
 }

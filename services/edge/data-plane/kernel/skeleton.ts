@@ -44,6 +44,10 @@ const slotSeed = '0x5eed'
  * sees the client's own address and answers it directly. The source is our own MAC: else the switch would
  * learn the router's at our port.
  *
+ * A SYN begins a connection, whatever its port was used for before: the pin that it finds holds while that node
+ * is one of the set, so that a SYN sent again goes where the first went; else the flow is forgotten and new.
+ * Of a service with affinity the client's node counts alone. A datagram doesn't tell whether it begins a flow.
+ *
  * A new flow of a service with affinity goes to the node its client is known to have, while that node is one
  * of the set; else the client is forgotten (an update leaves the node of an element as it is) and the hash
  * of its address alone picks the slot. Either way the client is known from now on for the time-out of the
@@ -140,6 +144,7 @@ ${errorChains('6')}
 `
 
 const client = '@clients { meta priority . meta mark'
+const flow = '@pinned { meta priority . meta mark'
 
 const keepRules = (seconds: AffinityClass): string => `
   chain ${keepChain(seconds)} {
@@ -186,16 +191,11 @@ const familyChains = (family: '4' | '6'): string => {
   const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
   const frontend = `${ip} daddr . meta l4proto . th dport`
   const service = `meta priority set ${frontend} map @fe${six}`
-  const pin = 'update @pinned { meta priority . meta mark : ether daddr }'
+  const pin = `update ${flow} : ether daddr }`
+  const closed = `${frontend} @closing${six} counter name unserved drop`
   const denied = `meta priority . ${ip} saddr != @allow${six} counter name denied drop`
   const hashFlow = hashFor(`${ip} saddr . th sport`)
   const hashClient = hashFor(`${ip} saddr`)
-  const deal = (size: TableSize): string => `
-  chain deal${size}_${family} {
-    ${hashSlot(size)}
-    ether daddr set meta priority . meta mark map @slots goto pin${family}
-    counter name unserved drop
-  }`
   return `
   chain keep${family} {
     ${hashClient}
@@ -208,33 +208,55 @@ const familyChains = (family: '4' | '6'): string => {
     ${pin}
     meta priority @sticky goto keep${family}
     goto out
-  }${tableSizes.map(deal).join('')}
+  }${tableSizes.map((size) => dealChain(size, family)).join('')}
   chain new${family} {${bySize((size) => `deal${size}_${family}`)}
     counter name unserved drop
-  }
-  chain stay${family} {
-    meta priority . ether daddr @nodes goto pin${family}
-    ${service}
-    delete ${client} : ether daddr }
-    goto new${family}
-  }
-  chain known${family} {${bySize(() => `stay${family}`)}
-    counter name unserved drop
-  }
+  }${heedChains(family, 'client', { of: client, service })}
   chain client${family} {
     ${hashClient}
-    ether daddr set meta priority . meta mark map @clients goto known${family}
+    ether daddr set meta priority . meta mark map @clients goto heed_client${family}
+    goto new${family}
+  }${heedChains(family, 'flow', { of: flow, service })}
+  chain begin${family} {
+    ${closed}
+    meta priority @sticky delete ${flow} : ether daddr }
+    meta priority @sticky goto client${family}
+    ether daddr set meta priority . meta mark map @pinned goto heed_flow${family}
     goto new${family}
   }
   chain lb${family} {
     meta priority @restricted ${denied}
     ${hashFlow}
+    tcp flags & (syn | ack) == syn goto begin${family}
     ether daddr set meta priority . meta mark map @pinned ${pin} goto out
-    ${frontend} @closing${six} counter name unserved drop
+    ${closed}
     meta priority @sticky goto client${family}
     goto new${family}
   }`
 }
+
+const dealChain = (size: TableSize, family: '4' | '6'): string => `
+  chain deal${size}_${family} {
+    ${hashSlot(size)}
+    ether daddr set meta priority . meta mark map @slots goto pin${family}
+    counter name unserved drop
+  }`
+
+/** To the node that is remembered of a client or flow if it is one of the set, else that is forgotten. */
+const heedChains = (
+  family: '4' | '6',
+  whose: string,
+  { of, service }: { readonly of: string; readonly service: string },
+): string => `
+  chain stay_${whose}${family} {
+    meta priority . ether daddr @nodes goto pin${family}
+    ${service}
+    delete ${of} : ether daddr }
+    goto new${family}
+  }
+  chain heed_${whose}${family} {${bySize(() => `stay_${whose}${family}`)}
+    counter name unserved drop
+  }`
 
 const errorChains = (family: '4' | '6'): string => {
   const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
