@@ -24,6 +24,12 @@ const edge = z.looseObject({
   answered: z.boolean(),
   repaired: z.looseObject({ elements: z.int(), examples: z.array(z.string()) }).nullable(),
   problem: z.string().nullable(),
+  returns: z.array(
+    z.looseObject({
+      cluster: z.string(),
+      silent: z.array(z.looseObject({ node: z.string(), frontend: z.string() })),
+    }),
+  ),
   expected: z.int().nullable(),
   resources: z.array(resource),
 })
@@ -103,8 +109,13 @@ const tellVerdict = (each: Edge): void => {
   if (isRight(each)) ok(`${each.edge}: ${each.resources.length} resources, each as the log has it`)
 }
 
-const tellTrouble = ({ edge: name, answered, problem, repaired }: Edge): void => {
+const tellTrouble = ({ edge: name, answered, problem, repaired, returns }: Edge): void => {
   if (!answered) return bad(`${name}: no answer`)
+  for (const { cluster, silent } of returns) {
+    for (const { node, frontend } of silent) {
+      bad(`${name}: node ${node} of cluster ${cluster} does not answer clients as ${frontend}`)
+    }
+  }
   if (problem !== null) bad(`${name}: it cannot look at its table: ${problem}`)
   if (repaired === null) return undefined
   warn(`${name}: ${repaired.elements} elements of its table differed and are made good`)

@@ -1,5 +1,6 @@
 // What edges are asked about themselves, and what they answer: core NATS, at most once, for people who look.
 import { z } from 'zod'
+import { returnFinding, returnFindingsMax } from './direct-return.ts'
 import { edgeId, fleetName, type FleetName } from './ids.ts'
 import { frontend } from './net.ts'
 import { ownershipMarks } from './resource.ts'
@@ -30,6 +31,8 @@ export const edgeAnswer = z.object({
   repaired: edgeRepair.nullable(),
   /** Why it could not look. */
   problem: z.string().max(500).nullable(),
+  /** Whether nodes can answer clients directly, as far as it was tried. */
+  returns: z.array(returnFinding).max(returnFindingsMax).optional(),
   resources: z.array(
     z.object({
       marks: ownershipMarks,

@@ -1,5 +1,6 @@
 // What the provisioner tells a fleet of edges and what edges answer: last values per subject on EDGE.
 import { z } from 'zod'
+import { returnFinding, returnFindingsMax } from './direct-return.ts'
 import { edgeRepair } from './edge-inspection.ts'
 import { edgeId, fleetName, resourceKey } from './ids.ts'
 import { desiredResource, ownershipMarks } from './resource.ts'
@@ -93,6 +94,8 @@ export const edgeHeartbeat = z.object({
     .optional(),
   /** What it made good of late, the newest last. gc records each in the platform's log. */
   repairs: z.array(edgeRepair).max(8).optional(),
+  /** Whether nodes can answer clients directly, as far as it was tried. gc records what changes. */
+  returns: z.array(returnFinding).max(returnFindingsMax).optional(),
   /** Marks and state of every resource the edge holds, from its own memory, not from orders. */
   resources: z.array(z.object({ marks: ownershipMarks, generation: z.int() })),
 })

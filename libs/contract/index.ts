@@ -16,6 +16,7 @@
 //   event          a fact in the log; never changed, never removed
 //   epoch          the incarnation number of a resource
 export * from './codec.ts'
+export * from './direct-return.ts'
 export * from './edge-doubts.ts'
 export * from './edge-inspection.ts'
 export * from './edge-messages.ts'

@@ -11,6 +11,7 @@ import {
   type FleetName,
   type RecordedEvent,
   type ResourceKey,
+  type ReturnFinding,
 } from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import type { LogFollower } from '@weir/drivers'
@@ -29,6 +30,8 @@ export interface InspectedEdge {
   readonly repaired: EdgeAnswer['repaired']
   /** Why it could not look. */
   readonly problem: string | null
+  /** Whether nodes can answer clients directly, as far as it was tried. */
+  readonly returns: readonly ReturnFinding[]
   /** How many resources the log expects there; null when edges were not compared with it. */
   readonly expected: number | null
   readonly resources: readonly InspectedResource[]
@@ -78,6 +81,7 @@ export const inspectEdges = async (
         startedAt: first?.startedAt ?? startedAt,
         repaired: first?.repaired ?? null,
         problem: first?.problem ?? null,
+        returns: parts.flatMap(({ returns }) => returns ?? []),
         expected,
         resources: await withDifferences(ports.log, held, compare),
       }

@@ -15,6 +15,7 @@ import { compareVersions, decide, generationOf, marksOf } from './domain/decide.
 import type { NodeHealth } from './domain/health.ts'
 import type { Probe } from './health/ask-node.ts'
 import { createProber } from './health/prober.ts'
+import { createReturnWatch } from './health/return-watch.ts'
 import { createSecondOpinion } from './health/second-opinion.ts'
 import { createWaitingRoom } from './health/waiting-room.ts'
 import { healthyNodes, reportOf, sameContent } from './holding.ts'
@@ -51,6 +52,8 @@ export interface EdgeAgentOptions {
   readonly probeIntervalMs?: number
   readonly probeTimeoutMs?: number
   readonly lookAgainMs?: number
+  /** Between two calls of a node that does not answer directly. */
+  readonly returnEveryMs?: number
   /** The longest wait for new node ports before a resource is said to be served. */
   readonly portsMs?: number
   /** How long a tombstone is remembered after it was obeyed. */
@@ -72,7 +75,6 @@ const pageSize = 256
 
 export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   const { fleet, edge, plane, journal, clock, ids, log, signal } = options
-  const span = options.span ?? ((_name, _parent, work) => work())
   const startedAt = new Date(clock.now()).toISOString()
   const { lookAgainMs = lookAgainDefaultMs } = options
   const healthNews = new Set<ResourceKey>()
@@ -102,6 +104,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
     onChange: (key) => reporter?.changed([key]),
   })
   const { holdings } = resources
+  const returns = createReturnWatch({ ...options, holdings: () => holdings.values() })
 
   const onHealth = (watchers: ReadonlySet<ResourceKey>): void => {
     resources.reweigh(watchers)
@@ -120,6 +123,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       fleet,
       edge,
       plane,
+      returns: returns.findings,
       startedAt,
       now: () => new Date(clock.now()).toISOString(),
       held: () =>
@@ -179,6 +183,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
   }
   /** The orders of a batch belong to as many traces, and each shall show when it was obeyed. */
   const inTracesOf = (orders: readonly EdgeOrder[], work: () => Promise<void>): Promise<void> => {
+    const span = options.span ?? ((_name, _parent, done) => done())
     const parents = new Set(orders.map(({ traceparent }) => traceparent))
     let inside = work
     for (const parent of parents) {
@@ -247,7 +252,8 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       })
       const heart = createBeat(bus)
       second.follow(bus)
-      answerQuestions({ bus, fleet, edge, startedAt, plane, holdings, log, signal })
+      const about = { fleet, edge, startedAt, plane, holdings, returns: returns.findings }
+      answerQuestions({ bus, ...about, log, signal })
       bus.onRebuilt(() => {
         reporter?.changed(holdings.keys())
         heart.forget()
@@ -262,6 +268,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
           signal,
         }),
         repeat(options.heartbeatMs ?? 5_000, () => beat(heart)),
+        returns.run(signal),
         clock
           .sleep(lookAgainMs, signal)
           .then(() => repeat(lookAgainMs, (round) => lookAgain(bus, round))),

@@ -4,6 +4,7 @@ import {
   type EdgeHeartbeat,
   type EdgeId,
   type FleetName,
+  type ReturnFinding,
 } from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import type { DataPlane } from './data-plane/data-plane.ts'
@@ -21,6 +22,8 @@ export interface HeartbeatOptions {
   readonly fleet: FleetName
   readonly edge: EdgeId
   readonly plane: Pick<DataPlane, 'kind' | 'repairs'>
+  /** Whether nodes can answer clients directly. */
+  readonly returns?: () => readonly ReturnFinding[]
   /** When this process began; with the count of changes it names a revision. */
   readonly startedAt: string
   readonly now: () => string
@@ -53,7 +56,11 @@ export const createHeartbeat = (options: HeartbeatOptions): Heartbeat => {
     part?: NonNullable<EdgeHeartbeat['part']>,
   ) => {
     const parts = part === undefined ? {} : { part }
-    const made = { dataPlane: plane.kind, repairs: [...plane.repairs()] }
+    const made = {
+      dataPlane: plane.kind,
+      repairs: [...plane.repairs()],
+      returns: [...(options.returns?.() ?? [])],
+    }
     const about = { fleet, edge, startedAt, at, ...made }
     const said: EdgeHeartbeat = { ...about, ...parts, resources }
     const subject = edgeHeartbeatSubject(fleet, edge, part?.number)

@@ -32,6 +32,7 @@ const ask = async (inspect: () => Promise<Inspection>) => {
   for (const holding of holdings) holding.outcome = { status: 'serving' }
   const plane: Pick<DataPlane, 'kind' | 'inspect'> = { kind: 'kernel', inspect }
   answerQuestions({
+    returns: () => [],
     bus,
     fleet,
     edge: edgeId.parse('edge-1'),

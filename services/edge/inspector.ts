@@ -6,6 +6,7 @@ import {
   type EdgeId,
   type FleetName,
   type ResourceKey,
+  type ReturnFinding,
 } from '@weir/contract'
 import type { Bus } from '@weir/bus'
 import { createKeyedQueue, explainError, type Logger } from '@weir/kernel'
@@ -20,6 +21,8 @@ export interface InspectorOptions {
   readonly startedAt: string
   readonly plane: DataPlane
   readonly holdings: ReadonlyMap<ResourceKey, Holding>
+  /** Whether nodes can answer clients directly. */
+  readonly returns: () => readonly ReturnFinding[]
   readonly log: Logger
   readonly signal: AbortSignal
   /** Most resources in one message. */
@@ -84,6 +87,7 @@ const answerParts = (
   return Array.from({ length: count }, (_, number) => ({
     ...about,
     part: { number, count },
+    ...(number === 0 ? { returns: [...options.returns()] } : {}),
     resources: all.slice(number * partMax, (number + 1) * partMax),
   }))
 }

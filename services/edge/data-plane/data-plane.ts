@@ -1,4 +1,5 @@
 import type { DesiredResource, EdgeHeartbeat, EdgeRepair, ResourceKey } from '@weir/contract'
+import type { ReturnAnswer, ReturnCall } from '../domain/direct-return.ts'
 import type { WeightedTarget } from '../domain/usable-targets.ts'
 
 /**
@@ -38,6 +39,12 @@ export interface DataPlane {
 
   /** Why nobody can say that what is in force is right; undefined while one can. */
   doubt(): string | undefined
+
+  /**
+   * Calls a node by the address of a load balancer, and says whether the answer came back. Only where nodes
+   * answer clients directly. Never rejects.
+   */
+  callNode?(call: ReturnCall): Promise<ReturnAnswer>
 
   counters(): PlaneCounters
 

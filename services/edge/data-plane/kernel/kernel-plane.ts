@@ -28,6 +28,7 @@ import { createNeighbours, readOwnMac } from './neighbours.ts'
 import { createNft, type Nft } from './nft.ts'
 import { createReach, type Reach } from './reach.ts'
 import { createRepairs } from './repairs.ts'
+import { createReturnCalls, type Connect } from './return-calls.ts'
 import type { RunProgram } from './run-program.ts'
 import { testNft } from './self-test.ts'
 import { openTunnel, type TunnelOptions } from './tunnel.ts'
@@ -50,6 +51,8 @@ export interface KernelPlaneOptions {
   readonly verifyMs?: number
   /** How often neighbours and counters are read, ms; default two seconds. */
   readonly lookMs?: number
+  /** Connects from the namespace that `run` runs in; from this process's unless said otherwise. */
+  readonly connect?: Connect
 }
 
 export interface KernelPlane extends DataPlane {
@@ -216,6 +219,7 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     inspect: async () => ({ repaired: await verify(), flows: await countFlows() }),
     repairs: () => repairs.newest(),
     doubt: () => vouching.doubt(),
+    callNode: createReturnCalls(parts).call,
     counters: () => counters,
     close: async () => {
       stop.abort()
