@@ -32,6 +32,13 @@ test('adding is judged by its middle against a small table, and by its slowest',
   ])
 })
 
+test('adding is judged against each other program with as many frontends', () => {
+  const haproxy = { name: 'haproxy', size: 4000, load: 800, add: [640], remove: [640], remap: [] }
+  expect(verdictsOf([kernel(4000, [16]), haproxy, { ...haproxy, size: 500 }], calm)[0]).toBe(
+    "add at 4000 / haproxy's: 0.03; aim at most 1: met",
+  )
+})
+
 test('one broken connection is one too many, and sizes that were not measured have no verdict', () => {
   expect(verdictsOf([kernel(1000, [10])], { ...calm, alive: 499 })).toEqual([
     'changes behind their pace, s: 0.01; aim at most 1: met',

@@ -52,6 +52,7 @@ export const verdictsOf = (measured: readonly Measured[], storm: Storm): readonl
   const kernelAt = (size: number) =>
     measured.find((one) => one.name === 'kernel' && one.size === size)
   const [small, big] = [kernelAt(1000), kernelAt(biggest)]
+  const peers = measured.filter(({ name }) => name !== 'kernel')
   const paceMs = storm.seconds * 1000
   return [
     ...(small && big
@@ -63,6 +64,11 @@ export const verdictsOf = (measured: readonly Measured[], storm: Storm): readonl
           verdict('cold load of 50k, s', big.load / 1000, 10),
         ]
       : []),
+    ...peers.flatMap(({ name, size, add }) => {
+      const ours = kernelAt(size)
+      if (!ours) return []
+      return verdict(`add at ${size} / ${name}'s`, quantile(ours.add, 0.5) / quantile(add, 0.5), 1)
+    }),
     verdict('changes behind their pace, s', Math.max(0, storm.ms - paceMs) / 1000, 1),
     verdict(`connections broken of ${storm.opened}`, storm.opened - storm.alive, 0),
   ]

@@ -39,5 +39,6 @@ await Promise.all(changes)
 const ms = performance.now() - began
 const differed = await plane.verify()
 await plane.close()
-process.stdout.write(`${JSON.stringify({ made: took.length, ms, took, differed })}\n`)
-process.exit(0)
+const said = `${JSON.stringify({ made: took.length, ms, took, differed })}\n`
+// A pipe takes less at once than all these times.
+process.stdout.write(said, () => process.exit(0))

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { addressOf, type Lab } from '../../services/edge/rig/lab.ts'
+import { addressOf, type Host, type Lab } from '../../services/edge/rig/lab.ts'
 import { controlPorts } from './places.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -21,6 +21,19 @@ export const openControl = async (lab: Lab): Promise<void> => {
   }
 }\n`,
   )
+}
+
+/** SIGKILLs every process in a host's namespace. */
+export const endAllIn = async (lab: Lab, host: Host): Promise<void> => {
+  const listed = await lab.on('client')(['ip', 'netns', 'pids', lab.spaceOf(host)])
+  for (const pid of listed.split('\n').filter((line) => line !== '')) {
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch (error) {
+      // One that was told of already ended with the one it belonged to.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+    }
+  }
 }
 
 export interface Said {
@@ -56,17 +69,7 @@ export const createControl = ({ lab, folder, env }: ControlOptions) => {
         child.on('exit', () => failed(new Error('the control plane ended')))
       }),
     /** What is in its namespace is all of it. */
-    kill: async () => {
-      const listed = await lab.on('client')(['ip', 'netns', 'pids', lab.spaceOf('control')])
-      for (const pid of listed.split('\n').filter((line) => line !== '')) {
-        try {
-          process.kill(Number(pid), 'SIGKILL')
-        } catch (error) {
-          // One that was told of already ended with the one it belonged to.
-          if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-        }
-      }
-    },
+    kill: () => endAllIn(lab, 'control'),
     session,
     weir: (args: readonly string[]) => {
       const command = [process.execPath, join(root, 'cli/main.ts'), ...args]
