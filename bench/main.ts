@@ -12,6 +12,10 @@ const benches: Readonly<Record<string, { readonly what: string; load(): Promise<
     what: 'the userspace edge against a direct connection to the same node port',
     load: async () => (await import('./edge.ts')).benchEdge,
   },
+  'first-packet': {
+    what: 'from a Service to the first answered packet through each kernel edge, by stage',
+    load: async () => (await import('./first-packet.ts')).benchFirstPacket,
+  },
   frontends: {
     what: 'changes of one frontend among thousands in the kernel, HAProxy and Envoy; many at once',
     load: async () => (await import('./frontends.ts')).benchFrontends,
@@ -31,7 +35,7 @@ const bench = benches[name]
 if (!bench) {
   console.error(name === '' ? 'Say which bench:' : `There is no bench "${name}"; there are:`)
   for (const [known, { what }] of Object.entries(benches)) {
-    console.error(`  npm run bench -- ${known.padEnd(10)} ${what}`)
+    console.error(`  npm run bench -- ${known.padEnd(12)} ${what}`)
   }
   process.exit(2)
 }

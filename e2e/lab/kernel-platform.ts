@@ -63,7 +63,10 @@ export const platformProblem = async (): Promise<string | undefined> => {
   return undefined
 }
 
-export const startKernelPlatform = async (): Promise<KernelPlatform> => {
+/** @param options `proxyArguments`: beyond what every kube-proxy of the lab is started with */
+export const startKernelPlatform = async (
+  options: { readonly proxyArguments?: readonly string[] } = {},
+): Promise<KernelPlatform> => {
   const lab = await createLab('route')
   const folder = mkdtempSync(join(tmpdir(), 'weir-lab-'))
   const env = childEnvironment(join(folder, 'home'))
@@ -100,7 +103,8 @@ export const startKernelPlatform = async (): Promise<KernelPlatform> => {
   }
   const startProxy = async (node: NodeName): Promise<void> => {
     const program = findBinary('kube-proxy', { env: process.env, goSourceDir }) ?? ''
-    const args = proxyArguments(node, join(folder, 'control/kubeconfig.nodes'))
+    const own = proxyArguments(node, join(folder, 'control/kubeconfig.nodes'))
+    const args = [...own, ...(options.proxyArguments ?? [])]
     const start = (): Promise<Child> => startOn(node, { name: 'kube-proxy', program, args })
     // It ends itself when its Node changes address or goes, and counts on a kubelet to start it again.
     proxies.push(await keepRunning({ name: node, start, onRestart: () => undefined }))
