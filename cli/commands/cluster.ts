@@ -60,6 +60,7 @@ const listed = z.object({
       name: z.string(),
       driver: z.string(),
       missing: z.object({ missing: z.number(), of: z.number() }).nullable(),
+      failing: z.array(z.looseObject({ pool: z.string().nullable(), nodes: z.array(z.string()) })),
     }),
   ),
 })
@@ -76,6 +77,7 @@ export const clusterList = async (
     { heading: 'ID', cell: ({ id }) => id },
     { heading: 'DRIVER', cell: ({ driver }) => driver },
     { heading: 'HELD BACK', cell: heldBackText },
+    { heading: 'NODES', cell: nodesText },
   ])
 }
 
@@ -83,6 +85,16 @@ const heldBackText = ({ name, missing }: Listed): string =>
   missing === null
     ? '-'
     : `${missing.missing} of ${missing.of} Services are missing; if they are gone: weir cluster approve-absence ${name}`
+
+/** Which nodes keep the cluster's driver from serving, and what to do. */
+const nodesText = ({ name, driver, failing }: Listed): string => {
+  if (failing.length === 0) return '-'
+  const nodes = failing.flatMap((each) => each.nodes)
+  return (
+    `${nodes.join(', ')} cannot answer clients with a load balancer's address as the source (rp_filter, anti-spoofing); ` +
+    `proxies stand in if there is a fleet of them; once it is mended: weir cluster set-driver ${name} ${driver}`
+  )
+}
 
 /** Has another driver make the load balancers of a cluster; those that are there move, one by one. */
 export const clusterSetDriver = async (

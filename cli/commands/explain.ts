@@ -7,6 +7,8 @@ import { storyEvent } from './events.ts'
 const explained = balancer.extend({
   summary: z.string(),
   life: z.int(),
+  /** Nodes that cannot answer its clients. */
+  failingNodes: z.array(z.string()),
   story: z.array(storyEvent.extend({ id: z.string(), gist: z.string() })),
 })
 type Explained = z.infer<typeof explained>
@@ -38,6 +40,9 @@ const header = (told: Explained): string[] => [
   `Address:  ${list(told.ingress, (at) => ('ip' in at ? `${at.ip} (${at.ipMode})` : at.hostname))}`,
   `Ports:    ${list(portsOf(told), ({ port, protocol }) => `${port}/${protocol}`)}`,
   `Targets:  ${list(told.targets, (target) => targetText(target, told.out))}`,
+  ...(told.failingNodes.length === 0
+    ? []
+    : [`Trouble:  ${told.failingNodes.join(', ')} cannot answer clients; see weir cluster list`]),
   ...(told.life > 1 ? [`Lives:    ${told.life}; it stopped being a load balancer in between`] : []),
 ]
 

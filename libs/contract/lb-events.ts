@@ -105,7 +105,8 @@ export const lbEvents = {
   DriverChanged: z.object({
     from: driverName,
     to: driverName,
-    cause: z.enum(['cluster-default', 'load-balancer-class']),
+    /** `direct-return`: nodes cannot answer clients themselves, so a fleet of proxies serves. */
+    cause: z.enum(['cluster-default', 'load-balancer-class', 'direct-return']),
   }),
 
   /** The load balancer must go. Emitted by the allocator; the provisioner removes the resource. */

@@ -45,6 +45,8 @@ export const observedNode = z.object({
   addresses: z.array(ipAddress).max(8),
   /** `spec.providerID`, such as `aws:///eu-central-1a/i-0abc`; missing when the cluster has no cloud. */
   providerId: z.string().max(500).optional(),
+  /** The node pool that its labels name; missing where they name none. */
+  pool: z.string().max(253).optional(),
   /** Why no traffic may go there; null for a node that is a target. NotReady is no reason. */
   excluded: z.enum(['excluded-by-label', 'to-be-deleted', 'deleting']).nullable(),
 })

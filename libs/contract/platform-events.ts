@@ -1,8 +1,8 @@
 // Events of the streams `pool-<name>`, `cluster-<id>`, `tenant-<id>`, `driver-<name>`, `cleanup-<scope>` and
-// `edge-<name>`: acts of people, written by the api; gc may stop itself, and tells what edges made good.
+// `edge-<name>`: acts of people, written by the api; gc may stop itself, and tells what edges made good and found out.
 import { z } from 'zod'
 import { edgeRepair } from './edge-inspection.ts'
-import { clusterId, driverName, edgeId, fleetName, poolName, tenantId } from './ids.ts'
+import { clusterId, driverName, edgeId, fleetName, poolName, serviceUid, tenantId } from './ids.ts'
 import { cidr, familyOf, ipAddress, toInteger } from './net.ts'
 
 const fromTo = z.object({ first: ipAddress, last: ipAddress }).superRefine((range, context) => {
@@ -105,6 +105,25 @@ export const platformEvents = {
 
   /** What is missing in a cluster is gone indeed, says somebody who may; holds for an hour. Emitted by the api. */
   AbsenceApproved: z.object({ id: clusterId }),
+
+  /**
+   * Of a node pool no node lets out what has a load balancer's address as its source, so a fleet that
+   * forwards packets as they came cannot serve it: nodes were called by a frontend's address and by their own,
+   * and only the latter was answered. Emitted by gc, from the edges' own words. Until somebody says anew who
+   * serves the cluster, its Services without a class go to a fleet of proxies, if there is one.
+   */
+  DirectReturnFailed: z.object({
+    id: clusterId,
+    /** Whose edges called. */
+    driver: driverName,
+    /** Null for nodes that are in none. */
+    pool: z.string().max(253).nullable(),
+    /** The first of its nodes, sorted. */
+    nodes: z.array(z.string().max(253)).min(1).max(50),
+    /** What they were called for: `203.0.113.10:80/TCP`. */
+    service: serviceUid,
+    frontend: z.string().max(100),
+  }),
 
   /** A driver can be used from now on, or with these settings. Emitted by the api, in the platform's log. */
   DriverConfigured: z.object({ driver: driverAccount }),

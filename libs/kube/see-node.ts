@@ -18,6 +18,7 @@ export const seeNode = ({ metadata, spec, status }: KubeNode): ObservedNode => (
     8,
   ),
   ...providerIdOf(spec),
+  ...poolOf(metadata.labels ?? {}),
   excluded: metadata.deletionTimestamp
     ? 'deleting'
     : isExcluded(metadata.labels?.[excludeLabel])
@@ -33,6 +34,19 @@ const providerIdMost = 500
 const providerIdOf = (spec: KubeNode['spec']): Pick<ObservedNode, 'providerId'> => {
   const providerId = spec?.providerID ?? ''
   return providerId === '' || providerId.length > providerIdMost ? {} : { providerId }
+}
+
+/** Whose nodes are alike: as the owner says, or as clouds label them (Google, Amazon, Azure). */
+const poolLabels = [
+  'weir.dev/node-pool',
+  'cloud.google.com/gke-nodepool',
+  'eks.amazonaws.com/nodegroup',
+  'kubernetes.azure.com/agentpool',
+]
+
+const poolOf = (labels: Readonly<Record<string, string>>): Pick<ObservedNode, 'pool'> => {
+  const pool = poolLabels.map((label) => labels[label] ?? '').find((text) => text !== '')
+  return pool === undefined ? {} : { pool }
 }
 
 const isExcluded = (label: string | undefined): boolean =>

@@ -198,6 +198,12 @@ describe('a node', () => {
     expect(node({ providerID: '' })).not.toHaveProperty('providerId')
     expect(node({ providerID: 'x'.repeat(501) })).not.toHaveProperty('providerId')
   })
+  test('is of the pool that its owner names, or its cloud', () => {
+    const cloud = { 'eks.amazonaws.com/nodegroup': 'workers' }
+    expect(node({ labels: cloud }).pool).toBe('workers')
+    expect(node({ labels: { ...cloud, 'weir.dev/node-pool': 'mine' } }).pool).toBe('mine')
+    expect(node({ labels: { 'weir.dev/node-pool': '' } })).not.toHaveProperty('pool')
+  })
   test.each([
     ['', 'excluded-by-label'],
     ['true', 'excluded-by-label'],

@@ -15,6 +15,7 @@ import type { Metrics, Trace } from '@weir/runtime'
 import { claimChange } from './claims.ts'
 import { decide } from './domain/decide.ts'
 import type { Claiming, Decision, Situation } from './domain/decision.ts'
+import { defaultDriver } from './domain/drivers.ts'
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
 import type { AddressClaim } from './domain/address-index.ts'
 import { createPlaces } from './places.ts'
@@ -144,7 +145,10 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     readonly offers: Offers
   }): Situation => {
     const { facts, seen, offers, cluster } = from
-    return { facts, seen, ...cluster, ...offers, index: projection.index, now: clock.now() }
+    const { deregistered } = cluster
+    const by = defaultDriver(cluster, offers.drivers, seen.tenant)
+    const now = clock.now()
+    return { facts, seen, deregistered, ...by, ...offers, index: projection.index, now }
   }
 
   const record = async (

@@ -7,6 +7,7 @@ import {
   createWorld,
   defaultOf,
   driverOf,
+  home,
   intentOf,
   mail,
   poolCreated,
@@ -32,7 +33,79 @@ const of = (story: readonly RecordedEvent[], type: string) =>
   story.filter((said) => said.type === type).map(({ data }) => data)
 const classed = (name: string) => intentOf({ requestedDriver: driverName.parse(name) })
 
+const failed = (driver: string) =>
+  event('DirectReturnFailed', {
+    id: home,
+    driver: driverName.parse(driver),
+    pool: null,
+    nodes: ['n1'],
+    service: web,
+    frontend: `${one}:80/TCP`,
+  })
+const proxies = (more: object = {}) =>
+  driverOf('proxies', {
+    kind: 'fleet',
+    account: 'proxies',
+    settings: { dataPlane: 'envoy' },
+    ...more,
+  })
+
 const life = ['LoadBalancerRequested', 'FrontendsAllocated']
+
+describe('nodes that cannot answer clients directly', () => {
+  const driversOf = async (world: World) =>
+    of(await world.story(web), 'DriverChanged').map((data) => data)
+
+  test('are served by a fleet of proxies, at the same address, until somebody says anew who serves', async () => {
+    const world = await open()
+    await world.sayDriver(proxies(), 'proxies')
+    await world.see(web)
+    await world.settle()
+    await world.sayCluster(failed('edge'))
+    await world.settle()
+    const there = { from: 'edge', to: 'proxies', cause: 'direct-return' }
+    expect(await driversOf(world)).toEqual([there])
+    expect(of(await world.story(web), 'FrontendsAllocated').at(-1)).toMatchObject({
+      leases: [{ ip: one }],
+    })
+    await world.see(mail)
+    await world.settle()
+    expect((await world.story(mail))[0]?.data).toMatchObject({ driver: 'proxies' })
+
+    await world.sayCluster(defaultOf('edge'))
+    await world.settle()
+    const back = { from: 'proxies', to: 'edge', cause: 'cluster-default' }
+    expect(await driversOf(world)).toEqual([there, back])
+  })
+
+  test.each([
+    ['no fleet', undefined],
+    ['a fleet of kernels', proxies({ settings: { dataPlane: 'kernel' } })],
+    ['a cloud', driverOf('proxies', { kind: 'octavia' })],
+    ['a fleet of somebody else', proxies({ tenant: 'other' })],
+  ])('stay where they are with %s beside', async (_, driver) => {
+    const world = await open()
+    if (driver !== undefined) await world.sayDriver(driver, 'proxies')
+    await world.see(web)
+    await world.settle()
+    await world.sayCluster(failed('edge'))
+    await world.settle()
+    expect(await driversOf(world)).toEqual([])
+  })
+
+  test('move no Service that names its driver, and none of a cluster with another default', async () => {
+    const world = await open()
+    await world.sayDriver(proxies(), 'proxies')
+    await world.see(web, { intent: classed('edge') })
+    await world.sayCluster(defaultOf('octavia'))
+    await world.see(mail)
+    await world.settle()
+    await world.sayCluster(failed('edge'))
+    await world.settle()
+    expect(await driversOf(world)).toEqual([])
+    expect(of(await world.story(mail), 'DriverChanged')).toEqual([])
+  })
+})
 
 describe('a driver', () => {
   test('is the one that the class names, and needs no pool where its provider gives addresses', async () => {

@@ -25,6 +25,8 @@ const freshMs = 1000
 
 export interface KnownCluster {
   readonly driver: Cluster['driver']
+  /** The driver whose edges found that nodes cannot answer clients directly; null while nobody did. */
+  readonly failing: Cluster['driver'] | null
   readonly deregistered: boolean
 }
 
@@ -86,9 +88,11 @@ export const openProjection = async (ports: {
     },
     poolsKnown: () => poolsKnown,
     cluster: async (tenant, id) => {
-      const { clusters, deregistered } = await readCluster(`${tenant}/${id}`)
+      const { clusters, deregistered, failing } = await readCluster(`${tenant}/${id}`)
       const known = clusters.get(id)
-      return known && { driver: known.driver, deregistered: deregistered.has(id) }
+      if (known === undefined) return undefined
+      const { driver } = known
+      return { driver, failing: failing.get(id) ?? null, deregistered: deregistered.has(id) }
     },
     clustersOf: async (tenant) => [...(await readPlatform(tenant)).clusters.keys()],
     reserve: reservations.reserve,

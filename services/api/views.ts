@@ -3,6 +3,7 @@
 import {
   platformTenant,
   type Cluster,
+  type EventData,
   type Pool,
   type RecordedEvent,
   type TenantId,
@@ -16,6 +17,8 @@ export interface TenantView {
   readonly clusters: ReadonlyMap<string, Cluster>
   /** By cluster: how many Services are missing there, and are not released for being so many. */
   readonly missing: ReadonlyMap<string, Missing>
+  /** By cluster: node pools that cannot answer clients directly, since somebody said last who serves it. */
+  readonly failing: ReadonlyMap<string, readonly Failing[]>
   /** Only in the platform's view. */
   readonly pools: ReadonlyMap<string, Pool>
   readonly tenants: ReadonlyMap<string, string>
@@ -29,10 +32,13 @@ export interface Missing {
   readonly of: number
 }
 
+export type Failing = EventData<'DirectReturnFailed'>
+
 interface Model {
   balancers: Map<string, BalancerState>
   clusters: Map<string, Cluster>
   missing: Map<string, Missing>
+  failing: Map<string, readonly Failing[]>
   pools: Map<string, Pool>
   tenants: Map<string, string>
   versions: Map<string, number>
@@ -78,6 +84,7 @@ const emptyModel = (): Model => ({
   balancers: new Map(),
   clusters: new Map(),
   missing: new Map(),
+  failing: new Map(),
   pools: new Map(),
   tenants: new Map(),
   versions: new Map(),
@@ -101,11 +108,18 @@ const apply = (model: Model, event: RecordedEvent): void => {
     case 'ClusterConnected':
     case 'ClusterChanged':
       model.clusters.set(event.data.cluster.id, event.data.cluster)
+      model.failing.delete(event.data.cluster.id)
       return
     case 'ClusterDeregistered':
       model.clusters.delete(event.data.id)
       model.missing.delete(event.data.id)
+      model.failing.delete(event.data.id)
       return
+    case 'DirectReturnFailed': {
+      const { id } = event.data
+      model.failing.set(id, [...(model.failing.get(id) ?? []), event.data])
+      return
+    }
     case 'ServicesMissing':
       model.missing.set(event.data.id, event.data)
       return

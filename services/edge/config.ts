@@ -72,6 +72,8 @@ export const config = z.object({
   WEIR_EDGE_UDP_IDLE_SECONDS: whole(defaultLimits.udpIdleMs / 1_000, 86_400),
   WEIR_EDGE_CONNECTIONS_PER_FRONTEND: whole(defaultLimits.connectionsPerFrontend, 1_000_000),
   WEIR_EDGE_UDP_SESSIONS_PER_FRONTEND: whole(defaultLimits.udpSessionsPerFrontend, 60_000),
+  /** Of the kernel data plane: how often a node is called that does not answer directly. */
+  WEIR_EDGE_RETURN_SECONDS: whole(30, 3_600),
   WEIR_EDGE_PROBE_INTERVAL_MS: whole(2_000, 60_000),
 })
 export type EdgeConfig = z.infer<typeof config>

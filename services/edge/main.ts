@@ -88,6 +88,7 @@ await run({
       log,
       signal,
       probeIntervalMs: settings.WEIR_EDGE_PROBE_INTERVAL_MS,
+      returnEveryMs: settings.WEIR_EDGE_RETURN_SECONDS * 1_000,
       span: (name, parent, work) => trace.span(name, { parent, kind: 'consumer' }, work),
     })
     await agent.start()

@@ -21,6 +21,8 @@ export const config = z.object({
   /** Seconds between two looks for rows and finalizers that lives left behind. */
   WEIR_GC_REMIND_SECONDS: seconds.min(1).default(300),
   /** Seconds that the reason for a resource must be gone before gc condemns it. */
+  /** How long a Service's status must have been shown before a silent node tells something of its network. */
+  WEIR_GC_RETURN_SECONDS: seconds.min(1).default(90),
   WEIR_GC_SETTLE_SECONDS: seconds.min(0).default(15),
   /** Seconds an orphan is left alone after it was condemned. */
   WEIR_GC_GRACE_SECONDS: seconds.min(0).default(60),

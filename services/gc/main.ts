@@ -3,6 +3,7 @@ import { fleetsOf, openDrivers } from '@weir/backbone/drivers'
 import { createLogFollower } from '@weir/drivers'
 import { run } from '@weir/runtime'
 import { config } from './config.ts'
+import { createDirectReturns } from './direct-returns.ts'
 import { createEdgeRepairs } from './edge-repairs.ts'
 import { collectorName, createCollector } from './handle.ts'
 import { measureCleanup } from './measure.ts'
@@ -48,18 +49,20 @@ await run({
         breakerShare: settings.WEIR_GC_BREAKER_SHARE,
       },
     })
+    const intervalMs = Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000)
+    const words = { bus: backbone.bus, log: store.log, clock, logger, intervalMs }
+    const fleets = () => fleetsOf(registry)
     const repairs = createEdgeRepairs({
-      bus: backbone.bus,
-      log: store.log,
-      fleets: () => fleetsOf(registry).map(({ fleet }) => fleet),
-      clock,
-      logger,
-      intervalMs: Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000),
+      ...words,
+      fleets: () => fleets().map(({ fleet }) => fleet),
     })
+    const settleMs = settings.WEIR_GC_RETURN_SECONDS * 1000
+    const returns = createDirectReturns({ ...words, fleets, observed: store.observed, settleMs })
     const everyMs = settings.WEIR_GC_REMIND_SECONDS * 1000
     const owners = { store, follower, clock, logger, holder, everyMs, observeOnly }
     const reminders = createReminders({ ...owners, onLook: measured.onLook })
-    const running = [registry, collector, repairs, reminders].map((part) => part.run(signal))
+    const parts = [registry, collector, repairs, returns, reminders]
+    const running = parts.map((part) => part.run(signal))
     return {
       stop: async () => {
         await Promise.all(running)

@@ -113,7 +113,7 @@ const holdsInVain = (at: Situation, balancer: Held): boolean =>
 
 const moveOf = (at: Situation, { driver: from, intent }: Held): DomainEvent => {
   const byClass = intent.requestedDriver !== at.seen.intent.requestedDriver
-  const cause = byClass ? 'load-balancer-class' : 'cluster-default'
+  const cause = byClass ? 'load-balancer-class' : (at.because ?? 'cluster-default')
   return event('DriverChanged', { from, to: wantedDriver(at), cause })
 }
 

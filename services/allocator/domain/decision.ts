@@ -8,14 +8,16 @@ import type {
   ServiceObservation,
 } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
-import type { Drivers } from './drivers.ts'
+import type { DefaultDriver, Drivers } from './drivers.ts'
 import type { BalancerFacts } from './fold.ts'
 
 export interface Situation {
   readonly facts: BalancerFacts
   readonly seen: ServiceObservation
-  /** The cluster's default driver, for a Service that names none. */
+  /** For a Service that names no driver: the cluster's default, or what stands in for it. */
   readonly driver: DriverName
+  /** Why it is that one; missing where it is the cluster's default. */
+  readonly because?: DefaultDriver['because']
   readonly drivers: Drivers
   readonly pools: readonly Pool[]
   readonly index: AddressIndex

@@ -14,6 +14,8 @@ export interface KnownDriver {
   readonly tenant: TenantId | null
   /** It makes nothing new; what it made goes on until it is released. */
   readonly removed: boolean
+  /** A further fleet whose edges end connections, so that nodes answer to them. */
+  readonly proxies?: boolean
 }
 
 export type Drivers = ReadonlyMap<DriverName, KnownDriver>
@@ -24,9 +26,11 @@ export const builtInDrivers: Drivers = new Map([
 ])
 
 /** A driver that was configured: every cloud gives addresses of its own, and no fleet does. */
-export const configured = (drivers: Drivers, { name, kind, tenant }: DriverAccount): Drivers => {
+export const configured = (drivers: Drivers, account: DriverAccount): Drivers => {
+  const { name, kind, tenant, settings } = account
   const addresses = kind === 'fleet' ? 'pool' : 'provider'
-  return new Map([...drivers, [name, { addresses, tenant, removed: false }]])
+  const proxies = kind === 'fleet' && settings['dataPlane'] !== 'kernel'
+  return new Map([...drivers, [name, { addresses, tenant, removed: false, proxies }]])
 }
 
 /** A driver that makes nothing new. */
@@ -58,6 +62,31 @@ export const driverProblem = (
         field: 'the cluster',
         problem: `has the default driver "${driver}", which is not open to this tenant; open are ${names}`,
       }
+}
+
+/** What serves Services of a cluster that name no driver, and why it is another than the cluster's own. */
+export interface DefaultDriver {
+  readonly driver: DriverName
+  readonly because: 'cluster-default' | 'direct-return'
+}
+
+/**
+ * The cluster's own default, unless its nodes cannot answer clients directly and a fleet of proxies is open:
+ * then the first of those by name. Without one the cluster's own goes on, and serves who it can.
+ * @param failing the driver whose edges found that nodes cannot; null while nobody did
+ */
+export const defaultDriver = (
+  cluster: { readonly driver: DriverName; readonly failing: DriverName | null },
+  drivers: Drivers,
+  tenant: TenantId,
+): DefaultDriver => {
+  const own = { driver: cluster.driver, because: 'cluster-default' } as const
+  if (cluster.failing !== cluster.driver) return own
+  const [proxy] = [...drivers]
+    .filter(([, known]) => known.proxies === true && isOpen(known, tenant))
+    .map(([name]) => name)
+    .toSorted()
+  return proxy === undefined ? own : { driver: proxy, because: 'direct-return' }
 }
 
 const isOpen = (known: KnownDriver, tenant: TenantId): boolean =>

@@ -1,4 +1,4 @@
-import type { Cluster, ClusterId, Pool, PoolName, RecordedEvent } from '@weir/contract'
+import type { Cluster, ClusterId, DriverName, Pool, PoolName, RecordedEvent } from '@weir/contract'
 import { builtInDrivers, configured, removed, type Drivers } from './drivers.ts'
 
 /** What people set up: the pools and drivers of the platform and the clusters of the tenants. */
@@ -7,6 +7,8 @@ export interface Platform {
   readonly drivers: Drivers
   readonly clusters: ReadonlyMap<ClusterId, Cluster>
   readonly deregistered: ReadonlySet<ClusterId>
+  /** Clusters with nodes that cannot answer clients directly, by the driver whose edges found it. */
+  readonly failing: ReadonlyMap<ClusterId, DriverName>
 }
 
 export const emptyPlatform: Platform = {
@@ -14,6 +16,7 @@ export const emptyPlatform: Platform = {
   drivers: builtInDrivers,
   clusters: new Map(),
   deregistered: new Set(),
+  failing: new Map(),
 }
 
 /** Adds one event to what is known of the platform. */
@@ -36,8 +39,13 @@ export const evolvePlatform = (at: Platform, event: RecordedEvent): Platform => 
     case 'ClusterChanged': {
       const { cluster } = event.data
       const deregistered = new Set([...at.deregistered].filter((id) => id !== cluster.id))
-      return { ...at, clusters: new Map([...at.clusters, [cluster.id, cluster]]), deregistered }
+      const clusters = new Map([...at.clusters, [cluster.id, cluster]])
+      // Whoever says who serves a cluster has the last word, until nodes are found to fail again.
+      const failing = new Map([...at.failing].filter(([id]) => id !== cluster.id))
+      return { ...at, clusters, deregistered, failing }
     }
+    case 'DirectReturnFailed':
+      return { ...at, failing: new Map([...at.failing, [event.data.id, event.data.driver]]) }
     case 'ClusterDeregistered':
       return { ...at, deregistered: new Set([...at.deregistered, event.data.id]) }
     default:

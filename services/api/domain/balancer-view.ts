@@ -171,7 +171,7 @@ const moved = (state: BalancerState, { from, to }: EventData<'DriverChanged'>): 
   reason: {
     code: movingCode,
     message: `the driver ${to} takes over from ${from}, which serves until then`,
-    fix: 'wait; the address changes once the new one serves',
+    fix: 'wait; a new address, if it gets one, is shown once the new one serves',
   },
 })
 

@@ -54,6 +54,8 @@ const changeBody = connectBody
 const listedCluster = cluster.extend({
   /** Services that are missing there, and are not released because they are so many; null when all is well. */
   missing: z.object({ missing: z.int(), of: z.int() }).nullable(),
+  /** Node pools that cannot answer clients directly; a fleet of proxies stands in for `driver`, if there is one. */
+  failing: z.array(z.object({ pool: z.string().nullable(), nodes: z.array(z.string()) })),
 })
 
 const at = z.object({ tenant: tenantId, id: clusterId })
@@ -91,9 +93,13 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
     async (request) => {
       const { tenant } = request.params
       await callerFor(context, request, { see: tenant })
-      const { clusters, missing } = await views.of(tenant)
-      const items = [...clusters.values()]
-      return { items: items.map((each) => ({ ...each, missing: missing.get(each.id) ?? null })) }
+      const { clusters, missing, failing } = await views.of(tenant)
+      const items = [...clusters.values()].map((each) => ({
+        ...each,
+        missing: missing.get(each.id) ?? null,
+        failing: [...(failing.get(each.id) ?? [])],
+      }))
+      return { items }
     },
   )
 
@@ -140,7 +146,9 @@ export const clusterRoutes = (app: Routes, context: RouteContext): void => {
       const known = view.clusters.get(id)
       if (known === undefined) throw notFound(`cluster ${id}`)
       const wanted = cluster.parse({ ...known, ...request.body })
-      if (hashOf(wanted) === hashOf(known)) return known
+      // To name the driver again is to have it serve although nodes were found to fail it.
+      const meant = driver !== undefined && view.failing.has(id)
+      if (hashOf(wanted) === hashOf(known) && !meant) return known
       const said = event('ClusterChanged', { cluster: wanted })
       await record(request, { caller, view, tenant, id, event: said })
       return wanted

@@ -73,13 +73,21 @@ export const balancerRoutes = (app: Routes, context: RouteContext): void => {
     async (request) => {
       const { tenant, service } = request.params
       await callerFor(context, request, { see: tenant })
-      const { balancers } = await views.of(tenant)
+      const { balancers, failing } = await views.of(tenant)
       const state = balancers.get(service)
       if (!state) throw notFound(`load balancer ${service}`)
       const story = await store.log.story(tenant, service)
       const view = told(viewOf(state))
       const summary = `${view.namespace}/${view.name} ${view.statusText}`
-      return { ...view, summary, story: story.map((event) => ({ ...event, gist: gistOf(event) })) }
+      // Only of the driver that serves it: proxies that stand in do not mind.
+      const pools = failing.get(view.cluster)?.filter(({ driver }) => driver === view.driver) ?? []
+      const failingNodes = pools.flatMap(({ nodes }) => nodes)
+      return {
+        ...view,
+        summary,
+        failingNodes,
+        story: story.map((event) => ({ ...event, gist: gistOf(event) })),
+      }
     },
   )
 }

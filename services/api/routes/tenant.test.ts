@@ -113,6 +113,35 @@ describe('a cluster', () => {
     }
   })
 
+  test('shows nodes that cannot answer clients, until somebody says anew who serves it', async () => {
+    await connect(kubeconfig({ token: secret }))
+    const shown = async () =>
+      (await get<{ items: { failing: unknown }[] }>('/clusters')).items[0]?.failing
+    const id = clusterId.parse(cluster)
+    const failed = { driver: 'edge', pool: null, nodes: ['n1'], service: web, frontend: 'x' }
+    await api.store.log.append({
+      tenant: acme,
+      commandId: 'say',
+      events: [
+        {
+          stream: streamOf('cluster', id),
+          expectedVersion: 1,
+          event: said('DirectReturnFailed', { id, ...failed }),
+        },
+      ],
+      actor: 'gc',
+      correlationId: id,
+      causationId: 'test',
+    })
+    expect(await shown()).toEqual([{ pool: null, nodes: ['n1'] }])
+    const url = `/v1/tenants/acme/clusters/${cluster}`
+    const patch = (payload: object) => api.ask(token, { method: 'PATCH', url, payload })
+    await patch({ defaultClass: true })
+    expect(await shown(), 'what changes nothing says nothing').toHaveLength(1)
+    await patch({ driver: 'edge' })
+    expect(await shown()).toEqual([])
+  })
+
   test.each<[string, object, object]>([
     ['exec', { exec: { command: 'sh' } }, {}],
     ['auth-provider', { 'auth-provider': { name: 'gcp' } }, {}],

@@ -14,6 +14,7 @@ import {
   reasonOf,
   reasonText,
   type DomainEvent,
+  type EventData,
   type Ingress,
   type Reason,
 } from '@weir/contract'
@@ -163,19 +164,23 @@ interface Why {
   readonly degraded: boolean
 }
 
+const becauseOf: Readonly<Record<EventData<'DriverChanged'>['cause'], string>> = {
+  'cluster-default': "the cluster's default changed",
+  'load-balancer-class': 'its loadBalancerClass did',
+  'direct-return': 'nodes of the cluster cannot answer clients themselves',
+}
+
 /** What keeps a Service that serves from being as it asks: a refusal, a failure, or a move under way. */
 const whyNotAsAsked = (life: Life, refusal: Reason | undefined): Why | undefined => {
   const reason = refusal ?? failing(life)
   if (reason !== undefined) return { reason, degraded: true }
   if (life.moving === undefined) return undefined
   const { from, to, cause } = life.moving
-  const because =
-    cause === 'cluster-default' ? "the cluster's default changed" : 'its loadBalancerClass did'
   return {
     reason: {
       code: 'DriverChanging',
-      message: `the driver ${to} takes over from ${from}, as ${because}; ${from} serves until then`,
-      fix: 'wait; the address changes once the new one serves',
+      message: `the driver ${to} takes over from ${from}, as ${becauseOf[cause]}; ${from} serves until then`,
+      fix: 'wait; a new address, if it gets one, is shown once the new one serves',
     },
     degraded: false,
   }
