@@ -37,10 +37,16 @@ interface PaperEdge {
   hear(said: Readonly<Record<string, ProbeAnswer>>): void
 }
 
-const paperEdge = (name: string, desired: DesiredResource, on?: MemoryBus): PaperEdge => {
+const paperEdge = (
+  name: string,
+  desired: DesiredResource,
+  on?: MemoryBus,
+  kind: DataPlane['kind'] = 'userspace',
+): PaperEdge => {
   const heard = new Map<string, NodeHealth>()
   const told: Record<string, number>[] = []
-  const plane: Pick<DataPlane, 'serve'> = {
+  const plane: Pick<DataPlane, 'kind' | 'serve'> = {
+    kind,
     serve: async (_desired, targets) => {
       told.push(Object.fromEntries(targets.map(({ node, weight }) => [node, weight])))
       return Promise.resolve({ status: 'serving' })
@@ -70,7 +76,8 @@ const paperEdge = (name: string, desired: DesiredResource, on?: MemoryBus): Pape
     prober,
     second,
     askAgainMs: 20,
-    waitingRoom: { answered: () => Promise.resolve() },
+    // As a room whose node ports never answer.
+    waitingRoom: { answered: () => new Promise(() => undefined) },
     portsMs: 0,
     onChange: () => undefined,
   })
@@ -109,6 +116,16 @@ const serves = (edge: PaperEdge, expected: Readonly<Record<string, number>>): Pr
     expect(edge.serving()).toEqual(expected)
     return true as const
   })
+
+test.each([
+  ['userspace', false],
+  ['envoy', false],
+  ['kernel', true],
+] as const)('%s serves without its node ports: %s', async (kind, isReached) => {
+  const edge = paperEdge('edge-1', desired, undefined, kind)
+  await edge.resources.obey([serveOrder(desired)])
+  expect(edge.resources.holdings.get(desired.marks.key)?.reached).toBe(isReached)
+})
 
 test.each([
   ['the only edge of a fleet', true],

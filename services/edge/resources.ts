@@ -171,9 +171,13 @@ export const createResources = (options: ResourcesOptions): Resources => {
     return [key, holding]
   }
 
-  /** Beside everything else: an order is in force at once, and only the word of it waits. */
+  /**
+   * Beside everything else: an order is in force at once, and only the word of it waits. Not with `kernel`, which
+   * needs no node port: nodes answer for the address once the Service's status has it, which follows that word.
+   */
   const waitForPorts = async (key: ResourceKey, holding: Holding, before: Holding | undefined) => {
-    const ports = newPorts(holding.order, before?.reached === true ? before.order : undefined)
+    const known = before?.reached === true ? before.order : undefined
+    const ports = plane.kind === 'kernel' ? [] : newPorts(holding.order, known)
     if (ports.length === 0 || holding.targets.length === 0) {
       holding.reached = true
       return
