@@ -125,19 +125,25 @@ export const elementsOf = ({ services, sets }: ForwardingTable): readonly Elemen
 /** How many elements a change touches. */
 export const weightOf = ({ deleted, added }: Change): number => deleted.length + added.length
 
+/** Changes as one. */
+export interface PackedChange extends Change {
+  readonly parts: readonly Change[]
+}
+
 /**
  * Changes packed into transactions of at most `most` elements, in their order. Small ones keep the kernel's
  * lock free for others between two; one change is never split.
  */
-export const packChanges = (changes: readonly Change[], most: number): readonly Change[] => {
-  const packed: { deleted: Element[]; added: Element[] }[] = []
+export const packChanges = (changes: readonly Change[], most: number): readonly PackedChange[] => {
+  const packed: { deleted: Element[]; added: Element[]; parts: Change[] }[] = []
   let room = 0
   for (const change of changes) {
     if (weightOf(change) > room || packed.length === 0) {
-      packed.push({ deleted: [], added: [] })
+      packed.push({ deleted: [], added: [], parts: [] })
       room = most
     }
     const last = packed.at(-1)
+    last?.parts.push(change)
     for (const element of change.deleted) last?.deleted.push(element)
     for (const element of change.added) last?.added.push(element)
     room -= weightOf(change)

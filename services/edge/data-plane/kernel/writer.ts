@@ -3,7 +3,9 @@ import {
   differencesIn,
   packChanges,
   repairsOf,
+  weightOf,
   type Change,
+  type PackedChange,
 } from '../../domain/forwarding-changes.ts'
 import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
 import type { FrontendKey } from '../../domain/forwarding-table.ts'
@@ -22,6 +24,12 @@ interface Waiting {
 
 /** Elements of one transaction: few enough that the kernel's lock is free again soon. */
 const mostAtOnce = 20_000
+/**
+ * The words of EMSGSIZE. Only root of the machine may widen a socket's buffer beyond net.core.wmem_max, where some 4,000
+ * elements fit; root of a user namespace may not.
+ */
+const isTooLong = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes('Message too long')
 
 /** Brings wishes into the kernel, one transaction after the other, each with all that came meanwhile. */
 export interface Writer {
@@ -40,16 +48,31 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
   const waiting: Waiting[] = []
   let tail: Promise<unknown> = Promise.resolve()
   let doubtful = false
+  let most = mostAtOnce
 
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const mine = tail.then(work)
     tail = mine.catch(() => undefined)
     return mine
   }
+  const write = async (changes: readonly Change[]): Promise<void> => {
+    for (const packed of packChanges(changes, most)) await writePacked(packed)
+  }
+  const writePacked = async (packed: PackedChange): Promise<void> => {
+    try {
+      await nft.commit(packed)
+    } catch (error) {
+      if (!isTooLong(error) || packed.parts.length === 1) throw error
+      // Nothing of it was taken.
+      most = Math.max(1, Math.floor(weightOf(packed) / 2))
+      log.info({ elements: most }, 'the kernel takes fewer elements at once')
+      await write(packed.parts)
+    }
+  }
   const commit = async (changes: readonly Change[]): Promise<void> => {
     try {
       if (doubtful) await repair()
-      else for (const change of packChanges(changes, mostAtOnce)) await nft.commit(change)
+      else await write(changes)
     } catch (error) {
       // What the kernel has now is read before anything else is written.
       doubtful = true
@@ -59,7 +82,7 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
   const repair = async (): Promise<readonly string[]> => {
     const held = (await nft.isLoaded()) ? await nft.elements() : await reload()
     const repairs = repairsOf(held, model.table())
-    for (const change of packChanges(repairs, mostAtOnce)) await nft.commit(change)
+    await write(repairs)
     doubtful = false
     return differencesIn(repairs)
   }
