@@ -1,5 +1,6 @@
 // What a scenario of the lab stands on: Services and pods of its own on the shared platform, all of which is
 // taken away after it, also when it fails.
+import { systemClock } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { expect, test } from 'vitest'
 import { tableName } from '../../services/edge/data-plane/kernel/skeleton.ts'
@@ -186,25 +187,32 @@ export const holdFlows = async ({ lab }: KernelPlatform, addresses: Addresses): 
   }
 }
 
-/**
- * New flows of both families and protocols all the time. At its end: how many there were, and of each that was not
- * answered what it was and when it began, such as `UDP 203.0.113.7 after 1520 ms`.
- */
+export interface Knocked {
+  readonly count: number
+  /** What each was that was not answered and when it began, such as `UDP 203.0.113.7 after 1520 ms`. */
+  readonly failed: readonly string[]
+  /** When the last of those began, ms since the epoch; 0 if there is none. */
+  readonly lastFailedAt: number
+}
+
+/** New flows of both families and protocols all the time, until its end is asked for. */
 export const knockAll = async ({ lab }: KernelPlatform, addresses: Addresses) => {
   const knocking = await ofEveryFlow(addresses, async ({ protocol, address }) => ({
     name: `${protocol} ${address}`,
     flows: await lab.knock({ protocol, address }),
+    since: systemClock.now(),
   }))
-  return async (): Promise<{ readonly count: number; readonly failed: readonly string[] }> => {
+  return async (): Promise<Knocked> => {
     const counted = await Promise.all(
-      knocking.map(async ({ name, flows }) => {
+      knocking.map(async ({ name, flows, since }) => {
         const { answered, failed } = await flows.stop()
         const told = failed.map((ms) => `${name} after ${ms} ms`)
-        return { count: answered + failed.length, told }
+        return { count: answered + failed.length, told, at: failed.map((ms) => since + ms) }
       }),
     )
     const count = counted.reduce((all, one) => all + one.count, 0)
-    return { count, failed: counted.flatMap(({ told }) => told) }
+    const failed = counted.flatMap(({ told }) => told)
+    return { count, failed, lastFailedAt: Math.max(0, ...counted.flatMap(({ at }) => at)) }
   }
 }
 
@@ -241,6 +249,8 @@ const diagnosisOf = async (platform: KernelPlatform): Promise<string> => {
     told(platform.kubectl(['get', 'nodes,services,pods,endpointslices', '-o', 'wide'])),
     told(platform.kubectl(['get', 'events'])),
     told(platform.weir(['edge', 'show']).then(({ said }) => said)),
+    told(platform.lab.on('router')(['ip', 'route', 'show', 'table', 'all', 'proto', 'bird'])),
+    told(platform.lab.on('router')(['ip', '-6', 'route', 'show', 'table', 'all', 'proto', 'bird'])),
     ...edgeNames.map((edge) => told(platform.lab.on(edge)(['ip', 'neigh']))),
   ])
   return shown.join('\n')

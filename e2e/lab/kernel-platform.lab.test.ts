@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { labTests } from './ground.ts'
 import { platformProblem, startKernelPlatform, type KernelPlatform } from './kernel-platform.ts'
+import { announcing } from './suites/announcing.ts'
 import { life } from './suites/life.ts'
 import { losses } from './suites/losses.ts'
 import { noNodePorts } from './suites/no-node-ports.ts'
@@ -36,6 +37,9 @@ describe.skipIf(problem !== undefined)(
     })
     describe('the tables', () => {
       verify(scenario)
+    })
+    describe('announced by BGP', () => {
+      announcing(scenario)
     })
     describe('losses', () => {
       losses(scenario)

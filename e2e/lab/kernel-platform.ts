@@ -1,28 +1,38 @@
-import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { findBinary, startChild, type Child } from '@weir/embedded'
 import { findKubernetesBinaries, goSourceDir } from '@weir/minicluster'
 import { eventually } from '@weir/testing'
-import { addressOf, createLab, labProblem, type Lab } from '../../services/edge/rig/lab.ts'
+import { bgpProblem, startBgp, type LabBgp } from '../../services/edge/rig/bgp.ts'
+import { addressOf, createLab, labProblem, pools, type Lab } from '../../services/edge/rig/lab.ts'
 import { childEnvironment } from '../harness/environment.ts'
 import { keepRunning } from '../../cli/up/keep-running.ts'
 import { createControl, openControl, type Said } from './control.ts'
+import { watchRules, type RuleChanges } from './monitors.ts'
 import { createPods, type Pods } from './pods.ts'
-import { controlPorts, nodeNames, podAddress, type NodeName } from './places.ts'
+import {
+  controlPorts,
+  edgeNames,
+  nodeNames,
+  podAddress,
+  type EdgeName,
+  type NodeName,
+} from './places.ts'
+
+export { edgeNames, type EdgeName } from './places.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-export const edgeNames = ['e1', 'e2'] as const
-export type EdgeName = (typeof edgeNames)[number]
 
 /**
  * The whole platform in the lab: weir's control plane and a tenant's API server in one namespace, an edge agent
- * in each of two, and on each of three nodes a real kube-proxy. Pods are processes in namespaces of their own.
+ * with its gobgpd in each of two, and on each of three nodes a real kube-proxy. Pods are processes in namespaces of
+ * their own. The router shares flows among the edges that announce an address.
  */
 export interface KernelPlatform {
+  /** Its `routeTo` goes before what the edges announce; `routeTo` both of them ends that. */
   readonly lab: Lab
+  readonly bgp: LabBgp
   readonly pods: Pods
   /** The variables with which kubectl and the command work in the control plane's namespace. */
   session(): Readonly<Record<string, string>>
@@ -38,6 +48,8 @@ export interface KernelPlatform {
   /** Counts what programs change in the edges' tables from now on; packets change none of that. */
   watchRules(): Promise<RuleChanges>
   killAgent(edge: EdgeName): Promise<void>
+  /** Its process; it has a mount namespace of its own. */
+  pidOfAgent(edge: EdgeName): number
   /** Resolves when it has gone through every order of the bus and given up what nobody ordered. */
   startAgent(edge: EdgeName): Promise<void>
   /** Another one is started in its place. */
@@ -47,15 +59,10 @@ export interface KernelPlatform {
 
 export type Kubectl = (args: readonly string[], input?: string) => Promise<string>
 
-export interface RuleChanges {
-  /** What was added or deleted until now, in nft's words. */
-  all(): readonly string[]
-}
-
 /** Why this platform cannot run here; undefined when it can. */
 export const platformProblem = async (): Promise<string | undefined> => {
-  const lab = await labProblem()
-  if (lab !== undefined) return lab
+  const problem = (await labProblem()) ?? (await bgpProblem())
+  if (problem !== undefined) return problem
   const { env } = process
   if (findKubernetesBinaries({ env }) === undefined) return 'npm run binaries -- kubernetes'
   if (findBinary('kube-proxy', { env, goSourceDir }) === undefined) return 'there is no kube-proxy'
@@ -67,7 +74,7 @@ export const platformProblem = async (): Promise<string | undefined> => {
 export const startKernelPlatform = async (
   options: { readonly proxyArguments?: readonly string[] } = {},
 ): Promise<KernelPlatform> => {
-  const lab = await createLab('route')
+  const lab = heedingEdges(await createLab('route'))
   const folder = mkdtempSync(join(tmpdir(), 'weir-lab-'))
   const env = childEnvironment(join(folder, 'home'))
   mkdirSync(join(folder, 'home'))
@@ -96,8 +103,10 @@ export const startKernelPlatform = async (
   const kubectl = kubectlWith('kubeconfig')
   const proxies: { stop(): Promise<void> }[] = []
   const pods = createPods({ lab, kubectl })
+  let bgp: LabBgp | undefined
   const startAgent = async (edge: EdgeName): Promise<void> => {
-    const agent = await startOn(edge, { name: 'agent', ...agentOf(edge, folder) })
+    const part = agentOf(edge, folder, bgp?.apiOf(edge) ?? '')
+    const agent = await startOn(edge, { name: 'agent', ...part })
     const hasLooked = () => agent.lastWords().includes('went through every order of the bus')
     await eventually(hasLooked, { deadlineMs: 60_000 })
   }
@@ -114,20 +123,22 @@ export const startKernelPlatform = async (
     await Promise.all([...children.values()].map((child) => child.kill()))
     await pods.stop()
     await control.kill()
+    await bgp?.stop()
     await lab.stop()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
     await openControl(lab)
+    bgp = await startBgp(lab)
     await Promise.all([control.start(), ...nodeNames.map((node) => openNode(lab, node))])
     await Promise.all([...edgeNames.map(startAgent), ...nodeNames.map(startProxy)])
-    await lab.routeTo(...edgeNames)
   } catch (error) {
     await stop()
     throw error
   }
   return {
     lab,
+    bgp,
     session: () => ({ ...control.session(), KUBECONFIG: join(folder, 'control/kubeconfig') }),
     pods,
     kubectl,
@@ -137,38 +148,24 @@ export const startKernelPlatform = async (
     startControlPlane: () => control.start(),
     watchRules: () => watchRules(lab),
     killAgent: async (edge) => children.get(`${edge}-agent`)?.kill(),
+    pidOfAgent: (edge) => children.get(`${edge}-agent`)?.pid ?? 0,
     startAgent,
     killProxy: async (node) => children.get(`${node}-kube-proxy`)?.kill(),
     stop,
   }
 }
 
-/** `nft monitor` tells what programs do, and nothing of elements that packets add. */
-const watchRules = async (lab: Lab): Promise<RuleChanges> => {
-  const seen: string[] = []
-  for (const edge of edgeNames) {
-    let heard = false
-    const argv = ['netns', 'exec', lab.spaceOf(edge), 'stdbuf', '-oL', 'nft', 'monitor']
-    const child = spawn('ip', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
-    lab.endsWith(child)
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (/^(add|delete)/.test(line)) heard = true
-      // An agent tries nft on a table beside its own at each start.
-      if (/^(add|delete) \w+ netdev weir( |$)/.test(line)) seen.push(`${edge}: ${line}`)
-    })
-    // It says nothing until something happens: so something does.
-    await eventually(
-      async () => {
-        await lab.on(edge)(['nft', 'add', 'table', 'ip', 'seen'])
-        await lab.on(edge)(['nft', 'delete', 'table', 'ip', 'seen'])
-        return heard
-      },
-      { deadlineMs: 60_000 },
-    )
-    seen.length = 0
-  }
-  return { all: () => seen }
-}
+/** What is said to the router goes before what it hears; nothing is said to send to all edges. */
+const heedingEdges = (lab: Lab): Lab => ({
+  ...lab,
+  routeTo: async (...edges) => {
+    if (edgeNames.some((edge) => !edges.includes(edge))) return lab.routeTo(...edges)
+    for (const [family, pool] of [['-4', pools.IPv4] as const, ['-6', pools.IPv6] as const]) {
+      const shown = await lab.on('router')(['ip', family, 'route', 'show', 'exact', pool])
+      if (shown !== '') await lab.on('router')(['ip', family, 'route', 'del', pool])
+    }
+  },
+})
 
 interface Part {
   readonly name: string
@@ -177,7 +174,7 @@ interface Part {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const agentOf = (edge: EdgeName, folder: string): Omit<Part, 'name'> => ({
+const agentOf = (edge: EdgeName, folder: string, bgpApi: string): Omit<Part, 'name'> => ({
   program: process.execPath,
   args: ['--disable-warning=ExperimentalWarning', join(root, 'services/edge/main.ts')],
   env: {
@@ -186,6 +183,9 @@ const agentOf = (edge: EdgeName, folder: string): Omit<Part, 'name'> => ({
     WEIR_FLEET_DATA_PLANE: 'kernel',
     WEIR_EDGE_ID: edge,
     WEIR_EDGE_STATE_DIR: join(folder, edge),
+    WEIR_EDGE_ANNOUNCE: 'bgp',
+    WEIR_EDGE_BGP_API: bgpApi,
+    WEIR_EDGE_BGP_NEXT_HOP_V6: addressOf(edge).IPv6,
     HEALTH_PORT: '9090',
   },
 })

@@ -7,6 +7,8 @@ export const controlPorts = { kubernetes: 6443, other: 6444, nats: 4222, api: 70
 /** A second tenant; its cluster has Services and nothing else. */
 export const otherTenant = 'other'
 
+export const edgeNames = ['e1', 'e2'] as const
+export type EdgeName = (typeof edgeNames)[number]
 export type NodeName = 'n1' | 'n2' | 'n3'
 export const nodeNames: readonly NodeName[] = ['n1', 'n2', 'n3']
 

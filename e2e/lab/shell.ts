@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { explainError } from '@weir/kernel'
+import { heardTable } from '../../services/edge/rig/bgp.ts'
 import { vipPort } from '../../services/edge/rig/lab.ts'
 import { createGround, type Addresses } from './ground.ts'
 import { platformProblem, startKernelPlatform, type KernelPlatform } from './kernel-platform.ts'
@@ -45,7 +46,7 @@ const guideTo = (platform: KernelPlatform, { IPv4, IPv6 }: Addresses): string =>
 In another shell${usersWay()}:
 
   the client       ${enter('client')} bash
-  the router       ${enter('router')} ip route
+  the router       ${enter('router')} ip route show table ${heardTable}    (and ip -6)
   edges            ${enter('e1')} nft list table netdev weir      (and e2)
   nodes            ${enter('n1')} nft list table ip kube-proxy    (and n2, n3)
   the control plane, with kubectl and weir set up:

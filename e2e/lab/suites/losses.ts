@@ -110,7 +110,7 @@ export const losses = (scenario: LabTest): void => {
 }
 
 /** Pods on all nodes, and flows to them that live on. */
-const threePods = async (ground: Ground, name: string, some?: readonly Family[]) => {
+export const threePods = async (ground: Ground, name: string, some?: readonly Family[]) => {
   const { platform, deploy, expose, answeredBy } = ground
   await deploy(name, ['n1', 'n2', 'n3'])
   const addresses = await expose(name, {}, some)

@@ -100,7 +100,7 @@ export const policies = (scenario: LabTest): void => {
       await answeredBy(addresses, ['inside-1'])
       // Were it to leave the cluster, it would end at the router, which leads nowhere now.
       for (const pool of Object.values(pools))
-        await platform.lab.on('router')(['ip', 'route', 'del', pool])
+        await platform.lab.on('router')(['ip', 'route', 'add', 'blackhole', pool])
       try {
         for (const { family, protocol } of everyFlow) {
           const flow = { protocol, address: addresses[family], count: 5 }

@@ -8,7 +8,10 @@ import { addressOf, type Lab } from './lab.ts'
 
 export type LabEdge = 'e1' | 'e2'
 
-/** A gobgpd on each edge of a lab and a bird on its router, with a session between each two. */
+/**
+ * A gobgpd on each edge of a lab and a bird on its router, with a session between each two. What the router hears is in
+ * a table of its own, below that of its other routes: `routeTo` of the lab goes before it.
+ */
 export interface LabBgp {
   /** Where the API of an edge's gobgpd answers, from every namespace: `WEIR_EDGE_BGP_API`. */
   apiOf(edge: LabEdge): string
@@ -18,12 +21,18 @@ export interface LabBgp {
   kill(edge: LabEdge): Promise<void>
   /** Starts it again, with nothing to announce. */
   start(edge: LabEdge): Promise<void>
+  /** Its gobgpd neither does nor says anything any more, until it is killed. */
+  hang(edge: LabEdge): void
+  /** Ends it as an operator does: it says farewell to the router. */
+  leave(edge: LabEdge): Promise<void>
   /** Ends all daemons. */
   stop(): Promise<void>
 }
 
 /** The shortest hold time that BGP allows; routers notice an edge that falls silent after so many seconds. */
 export const holdSeconds = 3
+/** The router's table of what it heard. */
+export const heardTable = 100
 
 /** Why there can be no BGP in a lab here; undefined when there can. */
 export const bgpProblem = async (): Promise<string | undefined> => {
@@ -52,11 +61,14 @@ export const startBgp = async (lab: Lab): Promise<LabBgp> => {
     lab.endsWith(child)
     daemons.set(host, child)
   }
-  const end = async (host: 'router' | LabEdge): Promise<void> => {
+  const end = async (
+    host: 'router' | LabEdge,
+    signal: NodeJS.Signals = 'SIGKILL',
+  ): Promise<void> => {
     const child = daemons.get(host)
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const gone = once(child, 'exit')
-    child.kill('SIGKILL')
+    child.kill(signal)
     await gone
   }
   const start = async (edge: LabEdge): Promise<void> => {
@@ -71,10 +83,14 @@ export const startBgp = async (lab: Lab): Promise<LabBgp> => {
     })
   }
   const stop = async (): Promise<void> => {
-    await Promise.all([...daemons.keys()].map(end))
+    await Promise.all([...daemons.keys()].map((host) => end(host)))
     await rm(folder, { recursive: true, force: true })
   }
   try {
+    for (const family of ['-4', '-6']) {
+      const rule = ['rule', 'add', 'priority', '33000', 'lookup', String(heardTable)]
+      await lab.on('router')(['ip', family, ...rule])
+    }
     const file = join(folder, 'bird.conf')
     await writeFile(file, birdText)
     run('router', ['bird', '-f', '-c', file, '-s', control])
@@ -87,12 +103,14 @@ export const startBgp = async (lab: Lab): Promise<LabBgp> => {
     apiOf,
     routesTo: async (address) => {
       const family = address.includes(':') ? '-6' : '-4'
-      const argv = ['ip', family, 'route', 'show', 'exact', address]
+      const argv = ['ip', family, 'route', 'show', 'table', 'all', 'exact', address]
       const words = (await lab.on('router')(argv)).split(/\s+/)
       return edges.filter((edge) => Object.values(addressOf(edge)).some((ip) => words.includes(ip)))
     },
-    kill: end,
+    kill: (edge) => end(edge),
     start,
+    hang: (edge) => void daemons.get(edge)?.kill('SIGSTOP'),
+    leave: (edge) => end(edge, 'SIGTERM'),
     stop,
   }
 }
@@ -130,8 +148,8 @@ const gobgpdOf = (edge: LabEdge): string => `
 const birdText = `
 router id ${addressOf('router').IPv4};
 protocol device {}
-protocol kernel { ipv4 { import none; export all; }; merge paths on; }
-protocol kernel { ipv6 { import none; export all; }; merge paths on; }
+protocol kernel { ipv4 { import none; export all; }; kernel table ${heardTable}; merge paths on; }
+protocol kernel { ipv6 { import none; export all; }; kernel table ${heardTable}; merge paths on; }
 template bgp edge {
   local ${addressOf('router').IPv4} as ${numbers.router};
   hold time ${holdSeconds};
