@@ -7,7 +7,7 @@ import { rulesOn, soon, type LabTest } from '../ground.ts'
 
 export const verify = (scenario: LabTest): void => {
   scenario(
-    'weir edge verify finds what was changed by hand, and the log has its repair',
+    'weir edge verify finds what was changed by hand, and the log has its repair; IPv4',
     async ({ platform, deploy, expose }) => {
       await deploy('verified', ['n1'])
       const { IPv4: address } = await expose('verified')

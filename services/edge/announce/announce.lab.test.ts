@@ -149,7 +149,7 @@ describe.skipIf(problem !== undefined)(
       await lab.stop()
     })
 
-    test('an address is announced once it is served, alike by every edge, and withdrawn with its order', async () => {
+    test('an address is announced once it is served, alike by every edge, and withdrawn with its order; IPv4, IPv6', async () => {
       const [e1, e2] = await startBoth()
       await e1.resources.obey([serveOrder(desiredFor())])
       await routed(['e1'])
@@ -162,7 +162,7 @@ describe.skipIf(problem !== undefined)(
       await routed(['e1'])
     })
 
-    test('it is withdrawn before it is closed: no connection fails while one edge of two gives it up', async () => {
+    test('it is withdrawn before it is closed: no connection fails while one edge of two gives it up; IPv4; TCP', async () => {
       const [e1, e2] = await startBoth()
       for (const edge of [e1, e2]) await edge.resources.obey([serveOrder(desiredFor())])
       await routed(['e1', 'e2'])
@@ -176,7 +176,7 @@ describe.skipIf(problem !== undefined)(
       expect(await held.alive()).toBe(40)
     })
 
-    test('without a ready node it is withdrawn after a while, and announced as soon as there is one', async () => {
+    test('without a ready node it is withdrawn after a while, and announced as soon as there is one; IPv4, IPv6', async () => {
       const edge = await start('e1')
       edge.sees(notReady)
       await edge.resources.obey([serveOrder(desiredFor())])
@@ -190,7 +190,7 @@ describe.skipIf(problem !== undefined)(
       expect(systemClock.now() - before).toBeGreaterThan(4_500)
     })
 
-    test('an edge that cannot look at its own table withdraws what it announced', async () => {
+    test('an edge that cannot look at its own table withdraws what it announced; IPv4, IPv6', async () => {
       const [e1, e2] = await startBoth()
       for (const edge of [e1, e2]) await edge.resources.obey([serveOrder(desiredFor())])
       await routed(['e1', 'e2'])
@@ -200,7 +200,7 @@ describe.skipIf(problem !== undefined)(
       await routed(['e1', 'e2'])
     })
 
-    test('a gobgpd that died is told everything when it is back', async () => {
+    test('a gobgpd that died is told everything when it is back; IPv4, IPv6', async () => {
       const edge = await start('e1')
       await edge.resources.obey([serveOrder(desiredFor())])
       await routed(['e1'])
@@ -214,7 +214,7 @@ describe.skipIf(problem !== undefined)(
       await eventually(() => edge.herald.problem() === undefined)
     })
 
-    test('a resource is not said to be served before its address is announced', async () => {
+    test('a resource is not said to be served before its address is announced; IPv4', async () => {
       const edge = await start('e1')
       await bgp.kill('e1')
       await edge.resources.obey([serveOrder(desiredFor())])
@@ -225,7 +225,7 @@ describe.skipIf(problem !== undefined)(
       expect(await bgp.routesTo(vips.IPv4)).toEqual(['e1'])
     })
 
-    test('an agent that starts anew goes on with what is announced, and withdraws what is not its any more', async () => {
+    test('an agent that starts anew goes on with what is announced, and withdraws what is not its any more; IPv4', async () => {
       const first = await start('e1')
       const other = desiredFor({
         uid: '5e1f0000-0000-4000-8000-000000000002',
@@ -247,7 +247,7 @@ describe.skipIf(problem !== undefined)(
       expect(changes().filter((line) => both.some((ip) => line.includes(ip)))).toEqual([])
     })
 
-    test('an edge that falls silent is left out within the hold time and a second', async () => {
+    test('an edge that falls silent is left out within the hold time and a second; IPv4, IPv6', async () => {
       const [e1, e2] = await startBoth()
       for (const edge of [e1, e2]) await edge.resources.obey([serveOrder(desiredFor())])
       await routed(['e1', 'e2'])

@@ -42,7 +42,7 @@ describe.skipIf(problem !== undefined)(
       await lab.stop()
     })
 
-    test('what two edges announce alike, the router shares among both; what one withdraws, it does not', async () => {
+    test('what two edges announce alike, the router shares among both; what one withdraws, it does not; IPv4, IPv6', async () => {
       const [e1, e2] = [connect('e1'), connect('e2')]
       expect(await e1.sessions()).toEqual({ established: 1, configured: 1 })
       await e1.change(routesOf('e1'), [])
@@ -56,7 +56,7 @@ describe.skipIf(problem !== undefined)(
       for (const address of Object.values(vips)) await routed(address, [])
     })
 
-    test('the routes that others put into gobgpd are neither seen nor withdrawn', async () => {
+    test('the routes that others put into gobgpd are neither seen nor withdrawn; IPv4', async () => {
       const api = connect('e1')
       const byHand = ['gobgp', '--target', bgp.apiOf('e1'), 'global', 'rib']
       await runProgram([...byHand, 'add', `${vips.IPv4}/32`, 'nexthop', addressOf('e1').IPv4])
@@ -67,7 +67,7 @@ describe.skipIf(problem !== undefined)(
       await runProgram([...byHand, 'del', `${vips.IPv4}/32`])
     })
 
-    test('a gobgpd that dies takes its routes along, and is known to be gone', async () => {
+    test('a gobgpd that dies takes its routes along, and is known to be gone; IPv4', async () => {
       const api = connect('e1')
       await api.change(routesOf('e1'), [])
       await routed(vips.IPv4, ['e1'])

@@ -90,13 +90,13 @@ describe.skipIf(problem !== undefined)(
     })
     afterAll(() => lab.stop())
 
-    test('each address has one owner among the edges that serve it, who answers for it', async () => {
+    test('each address has one owner among the edges that serve it, who answers for it; IPv4, IPv6; TCP', async () => {
       await startBoth()
       for (const ip of both) expect(edges).toContain(await ownerOf(ip))
       for (const herald of heralds.values()) expect(herald.problem()).toBeUndefined()
     })
 
-    test('nobody answers for what is withdrawn, and the other edge takes over', async () => {
+    test('nobody answers for what is withdrawn, and the other edge takes over; IPv4', async () => {
       await startBoth()
       const [ip] = both
       const owner = ip && (await ownerOf(ip))
@@ -108,7 +108,7 @@ describe.skipIf(problem !== undefined)(
       )
     })
 
-    test('when the owner falls silent the other takes over, and live connections go on', async () => {
+    test('when the owner falls silent the other takes over, and live connections go on; IPv4, IPv6; TCP', async () => {
       await startBoth()
       const held = await lab.hold(vips.IPv4, 20)
       const owner = await ownerOf(both[0] ?? ipAddress.parse(vips.IPv4))
@@ -131,7 +131,7 @@ describe.skipIf(problem !== undefined)(
       for (const ip of both) await ownerOf(ip, 20_000)
     })
 
-    test('an agent that died is replaced: its kernel answers until the claim of another, and then no more', async () => {
+    test('an agent that died is replaced: its kernel answers until the claim of another, and then no more; IPv4', async () => {
       await startBoth()
       const ip = both[0] ?? ipAddress.parse(vips.IPv4)
       // Two that claim at once are silent for a moment; then one hears the other and leaves it to that.
@@ -148,7 +148,7 @@ describe.skipIf(problem !== undefined)(
       expect(await ownerOf(ip)).not.toBe(owner)
     })
 
-    test('an agent that starts anew at once goes on with what its kernel answers for', async () => {
+    test('an agent that starts anew at once goes on with what its kernel answers for; IPv4', async () => {
       await startBoth()
       const ip = both[0] ?? ipAddress.parse(vips.IPv4)
       // Two that claim at once are silent for a moment; then one hears the other and leaves it to that.
@@ -161,7 +161,7 @@ describe.skipIf(problem !== undefined)(
       expect(await answering(ip)).toEqual([owner])
     })
 
-    test('local programs of an edge do not answer on its addresses', async () => {
+    test('local programs of an edge do not answer on its addresses; IPv4, IPv6; TCP', async () => {
       const listen = `TCP6-LISTEN:${vipPort},fork,reuseaddr,ipv6only=0`
       const argv = ['netns', 'exec', lab.spaceOf('e1'), 'socat', listen, 'SYSTEM:echo local']
       const local = spawn('ip', argv)

@@ -73,7 +73,7 @@ describe.skipIf(problem !== undefined)(
       },
     )
 
-    test('counts from the last new flow, so a client that comes often stays', async () => {
+    test('counts from the last new flow, so a client that comes often stays; IPv4; TCP', async () => {
       const plane = await edges.planeOn('e1')
       for (const node of nodes) {
         await serve(plane, wish(node, 3))
@@ -88,7 +88,7 @@ describe.skipIf(problem !== undefined)(
       }
     })
 
-    test('outlives the agent', async () => {
+    test('outlives the agent; IPv4; TCP', async () => {
       for (const node of nodes) {
         const first = await edges.planeOn('e1')
         await serve(first, wish(node, 60))
@@ -104,7 +104,7 @@ describe.skipIf(problem !== undefined)(
       }
     })
 
-    test('leaves a node that takes no new flows at once, and for good', async () => {
+    test('leaves a node that takes no new flows at once, and for good; IPv4; TCP', async () => {
       const plane = await edges.planeOn('e1')
       for (const [node, other] of [
         ['n1', 'n2'],
@@ -122,7 +122,7 @@ describe.skipIf(problem !== undefined)(
       }
     })
 
-    test('keeps the connections of a client whose node leaves', async () => {
+    test('keeps the connections of a client whose node leaves; IPv4; TCP', async () => {
       const plane = await edges.planeOn('e1')
       await serve(plane, wish('n1', 1))
       const held = await lab.hold(vips.IPv4, 20)

@@ -57,7 +57,7 @@ describe.skipIf(problem !== undefined)(
       },
     )
 
-    test('keeps the connections of a node that leaves, and cuts them when its drain is over', async () => {
+    test('keeps the connections of a node that leaves, and cuts them when its drain is over; IPv4; TCP', async () => {
       const plane = await planeOn('e1', { drainMs: 3000 })
       await serve(plane)
       const held = await lab.hold(vips.IPv4, 40)
@@ -72,7 +72,7 @@ describe.skipIf(problem !== undefined)(
       })
     })
 
-    test('sends a flow to the same node on every edge', async () => {
+    test('sends a flow to the same node on every edge; IPv4, IPv6; TCP', async () => {
       const [one, other] = await Promise.all([planeOn('e1'), planeOn('e2')])
       await Promise.all([serve(one), serve(other)])
       const held = await lab.hold(vips.IPv4, 100)
@@ -83,7 +83,7 @@ describe.skipIf(problem !== undefined)(
       expect([await held.alive(), await six.alive()]).toEqual([100, 100])
     })
 
-    test('that starts anew goes on with what is in the kernel, and changes nothing of it', async () => {
+    test('that starts anew goes on with what is in the kernel, and changes nothing of it; IPv4; TCP', async () => {
       const first = await planeOn('e1')
       await serve(first)
       const held = await lab.hold(vips.IPv4, 40)
@@ -103,7 +103,7 @@ describe.skipIf(problem !== undefined)(
       expect(await held.alive()).toBe(40)
     })
 
-    test('that starts anew gives up what nobody orders any more', async () => {
+    test('that starts anew gives up what nobody orders any more; IPv4; TCP', async () => {
       const first = await planeOn('e1')
       await serve(first)
       await first.close()
@@ -113,7 +113,7 @@ describe.skipIf(problem !== undefined)(
       expect(await listing('e1')).not.toContain(vips.IPv4)
     })
 
-    test('leaves nothing of a removed resource, and does not answer for it', async () => {
+    test('leaves nothing of a removed resource, and does not answer for it; IPv4; TCP', async () => {
       const plane = await planeOn('e1')
       const desired = desiredFor({ sourceRanges: ['198.51.100.0/24'] })
       await serve(plane, desired)
@@ -125,13 +125,13 @@ describe.skipIf(problem !== undefined)(
       for (const gone of [vips.IPv4, vips.IPv6, '198.51.100.0/24']) expect(left).not.toContain(gone)
     })
 
-    test.each(protocols)('without usable nodes answers nobody, %s', async (protocol) => {
+    test.each(protocols)('without usable nodes answers nobody, %s over IPv4', async (protocol) => {
       const plane = await planeOn('e1')
       expect(await serve(plane, desiredFor(), [])).toEqual({ status: 'serving' })
       expect(await lab.ask({ protocol, address: vips.IPv4 })).toEqual([null])
     })
 
-    test('keeps a client with one node under affinity', async () => {
+    test('keeps a client with one node under affinity; IPv4; TCP, UDP', async () => {
       const plane = await planeOn('e1')
       const affinity = { kind: 'ClientIP', timeoutSeconds: 60 } as const
       const targets = (['n1', 'n2', 'n3'] as const).map((node) => targetOf(node))
@@ -142,7 +142,7 @@ describe.skipIf(problem !== undefined)(
       expect(nodesOf([...answers, ...udp]).size).toBe(1)
     })
 
-    test('shares new flows by weight', async () => {
+    test('shares new flows by weight; IPv4; TCP', async () => {
       const plane = await planeOn('e1')
       await serve(plane, desiredFor({ targets: [targetOf('n1', 1), targetOf('n2', 9)] }))
       const answers = await lab.ask({ protocol: 'TCP', address: vips.IPv4, count: 200 })
@@ -151,7 +151,7 @@ describe.skipIf(problem !== undefined)(
       expect(Math.abs(share - 0.9)).toBeLessThan(0.085)
     })
 
-    test('names a node that nobody answers for, and serves with the others', async () => {
+    test('names a node that nobody answers for, and serves with the others; IPv4; TCP', async () => {
       const plane = await planeOn('e1')
       const lost = { node: 'lost', ip: '10.0.0.99', weight: 1 }
       const outcome = await serve(plane, desiredFor({ targets: [targetOf('n1'), lost] }))
@@ -164,7 +164,7 @@ describe.skipIf(problem !== undefined)(
       expect(nodesOf(answers)).toEqual(new Set(['n1']))
     })
 
-    test('finds what somebody changed by hand and repairs it', async () => {
+    test('finds what somebody changed by hand and repairs it; IPv4; TCP', async () => {
       const plane = await planeOn('e1')
       await serve(plane)
       const byHand = lab.on('e1')
@@ -177,7 +177,7 @@ describe.skipIf(problem !== undefined)(
       expect(await lab.ask({ protocol: 'TCP', address: vips.IPv4 })).toEqual([expect.any(String)])
     })
 
-    test('loads its table again when somebody deleted it', async () => {
+    test('loads its table again when somebody deleted it; IPv4; TCP', async () => {
       const plane = await planeOn('e1')
       await serve(plane)
       await lab.on('e1')(['nft', 'delete', 'table', 'netdev', tableName])
@@ -187,7 +187,7 @@ describe.skipIf(problem !== undefined)(
       expect(await lab.ask({ protocol: 'TCP', address: vips.IPv4 })).toEqual([expect.any(String)])
     })
 
-    test('says what nft said, and makes good what it did not take', async () => {
+    test('says what nft said, and makes good what it did not take; IPv4; UDP', async () => {
       let fails = false
       const run: RunProgram = async (argv, input) => {
         if (fails && String(input).includes('element')) throw new OperatingError('nft: no memory')
@@ -217,7 +217,7 @@ describe.skipIf(problem !== undefined)(
       expect(await lab.on('e1')(['nft', 'list', 'table', 'inet', 'theirs'])).toBe(foreign)
     })
 
-    test('follows a node whose address moves to another machine', async () => {
+    test('follows a node whose address moves to another machine; IPv4; UDP', async () => {
       const plane = await planeOn('e1')
       const moved = '10.0.0.31'
       await lab.on('n1')(['ip', 'addr', 'add', `${moved}/24`, 'dev', 'eth0'])

@@ -53,20 +53,23 @@ describe.skipIf(problem !== undefined)(
     afterEach(() => Promise.all([edges.clear(), forgetAll()]))
     afterAll(() => lab.stop())
 
-    test.each(families)('has every node learn it, so that big answers come, %s', async (family) => {
-      await lab.routeTo('e1')
-      await serve(await edges.planeOn('e1'), all)
-      const bulk = {
-        protocol: 'TCP',
-        address: vips[family],
-        count: manyFlows,
-        bytes: 200_000,
-      } as const
-      expect(nodesOf(await lab.ask(bulk))).toEqual(new Set(nodes))
-      for (const node of nodes) expect(await learnt(node, family)).toContain('mtu 1400')
-    })
+    test.each(families)(
+      'has every node learn it, so that big answers come, TCP over %s',
+      async (family) => {
+        await lab.routeTo('e1')
+        await serve(await edges.planeOn('e1'), all)
+        const bulk = {
+          protocol: 'TCP',
+          address: vips[family],
+          count: manyFlows,
+          bytes: 200_000,
+        } as const
+        expect(nodesOf(await lab.ask(bulk))).toEqual(new Set(nodes))
+        for (const node of nodes) expect(await learnt(node, family)).toContain('mtu 1400')
+      },
+    )
 
-    test.each(families)('has the node of a datagram learn it, %s', async (family) => {
+    test.each(families)('has the node of a datagram learn it, UDP over %s', async (family) => {
       await lab.routeTo('e1')
       await serve(await edges.planeOn('e1'), desiredFor({ targets: [targetOf('n1')] }))
       const big = { protocol: 'UDP', address: vips[family], bytes: 1420 } as const
@@ -76,7 +79,7 @@ describe.skipIf(problem !== undefined)(
     })
 
     test.each(families)(
-      'tells a node that drains, by the pins of its flows, %s',
+      'tells a node that drains, by the pins of its flows, TCP over %s',
       async (family) => {
         await lab.routeTo('e1')
         const plane = await edges.planeOn('e1')
@@ -90,7 +93,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(families)(
-      'tells the right node by an edge that knows no flow, %s',
+      'tells the right node by an edge that knows no flow, TCP over %s',
       async (family) => {
         await lab.routeTo('e1')
         const [one, other] = await Promise.all([edges.planeOn('e1'), edges.planeOn('e2')])
@@ -118,7 +121,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(everyFlow.filter(({ protocol }) => protocol === 'TCP'))(
-      'finds the node of a sticky client, $family',
+      'finds the node of a sticky client, $protocol over $family',
       async (flow) => {
         await lab.routeTo('e1')
         const affinity = { kind: 'ClientIP', timeoutSeconds: 60 } as const
@@ -130,7 +133,7 @@ describe.skipIf(problem !== undefined)(
       },
     )
 
-    test('leaves errors about the edge’s own connections to the edge', async () => {
+    test('leaves errors about the edge’s own connections to the edge; IPv4; UDP', async () => {
       await lab.routeTo('e1')
       await serve(await edges.planeOn('e1'), all)
       await lab.on('e1')(['ip', 'route', 'replace', '198.51.100.0/24', 'via', '10.0.0.1'])

@@ -73,7 +73,7 @@ describe.skipIf(problem !== undefined)(
       },
     )
 
-    test('behind VXLAN keep their connections when the flow changes the edge or the agent', async () => {
+    test('behind VXLAN keep their connections when the flow changes the edge or the agent; IPv4; TCP', async () => {
       const desired = desiredFor({ targets: [targetOf('n1'), far] })
       const one = await edges.planeOn('e1', { vxlan })
       await Promise.all([serve(one, desired), serve(await edges.planeOn('e2', { vxlan }), desired)])
@@ -89,7 +89,7 @@ describe.skipIf(problem !== undefined)(
       expect(await held.alive()).toBe(40)
     })
 
-    test('on another segment are refused by name without VXLAN, and the others serve', async () => {
+    test('on another segment are refused by name without VXLAN, and the others serve; IPv4; TCP', async () => {
       const plane = await edges.planeOn('e1')
       const outcome = await serve(plane, desiredFor({ targets: [targetOf('n1'), far] }))
       expect(outcome).toMatchObject({
@@ -101,24 +101,32 @@ describe.skipIf(problem !== undefined)(
     })
 
     test.each([
-      ['of this edge', addressOf('e1').IPv4, 'has an address of this edge'],
-      ['of another edge', addressOf('e2').IPv4, 'has the address of a router or another edge'],
+      ['of this edge, IPv4', addressOf('e1').IPv4, 'has an address of this edge'],
+      [
+        'of another edge, IPv4',
+        addressOf('e2').IPv4,
+        'has the address of a router or another edge',
+      ],
       [
         'of another edge, IPv6',
         addressOf('e2').IPv6,
         'answers with the MAC address of an edge or a router',
       ],
-      ['of the router', addressOf('router').IPv4, 'has the address of a router or another edge'],
+      [
+        'of the router, IPv4',
+        addressOf('router').IPv4,
+        'has the address of a router or another edge',
+      ],
       [
         'of the router, IPv6',
         addressOf('router').IPv6,
         'answers with the MAC address of an edge or a router',
       ],
-      ['of a load balancer', vips.IPv4, 'has the address of a load balancer'],
-      ['of the machine itself', '127.0.0.1', 'has an address of this edge'],
-      ['of everybody', '10.0.0.255', 'has a broadcast address'],
-      ['of a group', '224.0.0.5', 'has a multicast address'],
-      ['that counts on one link only', '169.254.169.254', 'has a link-local address'],
+      ['of a load balancer, IPv4', vips.IPv4, 'has the address of a load balancer'],
+      ['of the machine itself, IPv4', '127.0.0.1', 'has an address of this edge'],
+      ['of everybody, IPv4', '10.0.0.255', 'has a broadcast address'],
+      ['of a group, IPv4', '224.0.0.5', 'has a multicast address'],
+      ['that counts on one link only, IPv4', '169.254.169.254', 'has a link-local address'],
     ])('that claim an address %s are refused, and the others serve', async (_, ip, why) => {
       const peers = [addressOf('e1').IPv4, addressOf('e2').IPv4]
       const plane = await edges.planeOn('e1', { vxlan, peers })

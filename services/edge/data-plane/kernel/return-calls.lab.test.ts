@@ -73,7 +73,7 @@ describe.skipIf(problem !== undefined)(
       ])
     })
 
-    test('tell nothing of a node that answers for its own address neither', async () => {
+    test('tell nothing of a node that answers for its own address neither; IPv4', async () => {
       await drop(`ip daddr ${addressOf('e1').IPv4} tcp flags & (syn|ack|rst) != 0 drop`)
       expect(await callAll('IPv4')).toEqual([
         ['n1', 'unknown'],
@@ -81,7 +81,7 @@ describe.skipIf(problem !== undefined)(
       ])
     })
 
-    test('tell nothing where the address is the edge’s own, and leave no route behind', async () => {
+    test('tell nothing where the address is the edge’s own, and leave no route behind; IPv4', async () => {
       await lab.on('e1')(['ip', 'addr', 'add', `${vips.IPv4}/32`, 'dev', 'lo'])
       expect(await callAll('IPv4')).toEqual([
         ['n1', 'unknown'],

@@ -28,7 +28,7 @@ describe.skipIf(problem !== undefined)(
     afterEach(() => edges.clear())
     afterAll(() => lab.stop())
 
-    test('keeps 500 connections through 1,000 updates of nodes, weights and ranges', async () => {
+    test('keeps 500 connections through 1,000 updates of nodes, weights and ranges; IPv4, IPv6; TCP', async () => {
       const plane = await edges.planeOn('e1')
       const targets = nodes.map((node) => targetOf(node))
       await serve(plane, desiredFor({ targets }))
@@ -55,7 +55,7 @@ describe.skipIf(problem !== undefined)(
       expect(await plane.verify()).toBe(0)
     })
 
-    test('never lets in whom all updates of the ranges leave out, nor drops whom all let in', async () => {
+    test('never lets in whom all updates of the ranges leave out, UDP over IPv4, nor drops whom all let in, TCP over IPv6', async () => {
       const plane = await edges.planeOn('e1')
       const rangesAt = (turn: number) =>
         Array.from({ length: turn % 7 }, (_, number) => `10.${turn % 200}.${number}.0/24`)

@@ -40,7 +40,7 @@ describe.skipIf(problem !== undefined)(
     afterAll(() => lab.stop())
 
     test.each(connections)(
-      'leads a new connection to a node of now, not to one that left the order; $family',
+      'leads a new connection to a node of now, not to one that left the order; $protocol over $family',
       async (flow) => {
         const plane = await edges.planeOn('e1')
         await serve(plane, on('n1'))
@@ -55,7 +55,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(connections)(
-      'leads a new connection to a node of now, not to one that lost its health; $family',
+      'leads a new connection to a node of now, not to one that lost its health; $protocol over $family',
       async (flow) => {
         const plane = await edges.planeOn('e1')
         await serve(plane, on(...nodes), [targetOf('n1')])
@@ -68,7 +68,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(connections)(
-      'leads a connection whose SYN is sent again to the node of the first, though slots moved; $family',
+      'leads a connection whose SYN is sent again to the node of the first, though slots moved; $protocol over $family',
       async (flow) => {
         const plane = await edges.planeOn('e1')
         await serve(plane, on('n1'))
@@ -79,7 +79,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(connections)(
-      'leads a new connection where its client belongs by affinity; $family',
+      'leads a new connection where its client belongs by affinity; $protocol over $family',
       async (flow) => {
         const affinity = { kind: 'ClientIP', timeoutSeconds: 60 } as const
         const sticky = (...some: readonly NodeHost[]) => ({ ...on(...some), affinity })
@@ -94,7 +94,7 @@ describe.skipIf(problem !== undefined)(
     )
 
     test.each(connections)(
-      'begins no connection at a frontend that left the order; $family',
+      'begins no connection at a frontend that left the order; $protocol over $family',
       async (flow) => {
         const plane = await edges.planeOn('e1')
         await serve(plane, on('n1'))
