@@ -71,6 +71,16 @@ const made = async (kube: ApiServer, path: string, body: object): Promise<void> 
   if (status !== 201) throw new Error(`POST ${path} answered ${status}`)
 }
 
+const sharingAnnotation = 'weir.dev/sharing-key'
+/** One slot of four shares an address with the others of them, while the edge fleet serves it. */
+const mayShare = (name: string): boolean => Number(name.slice(2)) % 4 === 0
+/** Null takes it off: a cloud, which gives the address itself, would refuse it. */
+const keyOf = (name: string, loadBalancerClass: string): string | null =>
+  mayShare(name) && loadBalancerClass === 'weir.dev/edge' ? 'chaos' : null
+/** Those of a shared address are each Service's own. */
+const portsOf = (name: string): readonly number[] =>
+  [0, 1, 2].map((at) => at + (mayShare(name) ? 9000 + 10 * Number(name.slice(2)) : 8000))
+
 const policies = ['Cluster', 'Local'] as const
 /** Octavia cannot show a pod its client's address, so `Local` is refused there, as it should be. */
 const hasLocal = (loadBalancerClass = ''): boolean => loadBalancerClass !== 'weir.dev/octavia'
@@ -90,8 +100,8 @@ export const createChurn = (options: ChurnOptions): Churn => {
     asked[driver] = (asked[driver] ?? 0) + 1
     return `weir.dev/${driver}`
   }
-  const ports = (): object[] =>
-    [8000, 8001, 8002]
+  const ports = (name: string): object[] =>
+    portsOf(name)
       .filter((_, at) => at === 0 || dice.random() < 0.4)
       .map((port) => ({ name: `p${port}`, port, targetPort: 9376, protocol: 'TCP' }))
   const took = async (act: Act, method: string, path: string, body?: object): Promise<void> => {
@@ -102,21 +112,26 @@ export const createChurn = (options: ChurnOptions): Churn => {
   const create = (act: Act, name: string): Promise<void> => {
     const loadBalancerClass = classFor()
     const externalTrafficPolicy = hasLocal(loadBalancerClass) ? pick(policies) : 'Cluster'
+    const key = keyOf(name, loadBalancerClass)
     const selector = { app: 'echo' }
-    const wish = { loadBalancerClass, externalTrafficPolicy, selector, ports: ports() }
+    const wish = { loadBalancerClass, externalTrafficPolicy, selector, ports: ports(name) }
     return took(act, 'POST', services, {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name },
+      metadata: { name, annotations: key === null ? {} : { [sharingAnnotation]: key } },
       spec: { type: 'LoadBalancer', ...wish },
     })
   }
-  const patch = (act: Act, name: string, spec: object): Promise<void> =>
-    took(act, 'PATCH', `${services}/${name}`, { spec })
+  const patch = (act: Act, name: string, spec: object, metadata = {}): Promise<void> =>
+    took(act, 'PATCH', `${services}/${name}`, { metadata, spec })
+  const balance = (act: Act, name: string, loadBalancerClass: string): Promise<void> => {
+    const annotations = { [sharingAnnotation]: keyOf(name, loadBalancerClass) }
+    return patch(act, name, { type: 'LoadBalancer', loadBalancerClass }, { annotations })
+  }
 
   const onBalancer = (name: string, { spec }: Found): Promise<void> => {
     const chance = dice.random()
-    if (chance < 0.25) return patch('edit', name, { ports: ports() })
+    if (chance < 0.25) return patch('edit', name, { ports: ports(name) })
     if (chance < 0.35) {
       const some = pick([null, ['10.0.0.0/8'], ['10.0.0.0/8', '192.0.2.0/24']])
       return patch('edit', name, { loadBalancerSourceRanges: some })
@@ -135,8 +150,7 @@ export const createChurn = (options: ChurnOptions): Churn => {
   /** The class of a load balancer never changes, so the type goes there and back at once. */
   const moveNow = async (name: string, { loadBalancerClass }: Found['spec']): Promise<void> => {
     await patch('type', name, { type: 'ClusterIP', loadBalancerSourceRanges: null })
-    const next = classFor(loadBalancerClass)
-    await patch('move', name, { type: 'LoadBalancer', loadBalancerClass: next })
+    await balance('move', name, classFor(loadBalancerClass))
   }
   const step = async (): Promise<void> => {
     const name = `s-${dice.below(slots)}`
@@ -149,8 +163,7 @@ export const createChurn = (options: ChurnOptions): Churn => {
     const found = body as Found
     if (found.metadata.deletionTimestamp !== undefined) return
     if (found.spec.type === 'LoadBalancer') return onBalancer(name, found)
-    const loadBalancerClass = classFor()
-    return patch('type', name, { type: 'LoadBalancer', loadBalancerClass })
+    return balance('type', name, classFor())
   }
   return {
     run: async (signal) => {

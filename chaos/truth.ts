@@ -56,7 +56,10 @@ export const createTruth = ({ kube, databaseUrl, providers }: TruthOptions): Tru
       const path = `/api/v1/namespaces/${namespace}/services`
       const { items } = await kube.read<{ items: readonly ServiceObject[] }>(path)
       const holders = await ask<{ holder: string }>(
-        'select distinct holder from weir.claim where holder is not null',
+        // A group holds a shared address for those who have ports of it.
+        `select distinct holder from weir.claim a where holder is not null and not (
+          holder like 'share-%' and exists (select from weir.claim f
+            where f.scope = 'frontend' and f.holder is not null and f.key ^@ (a.key || ':')))`,
       )
       return {
         installation,

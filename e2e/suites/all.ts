@@ -12,6 +12,7 @@ import { pagePolicies } from './page-policies.ts'
 import { pagePromises } from './page-promises.ts'
 import { pageWalk } from './page-walk.ts'
 import { refusals } from './refusals.ts'
+import { sharing } from './sharing.ts'
 
 /** Every suite on one platform of a kind, as a user would start it. */
 export const describePlatform = (kind: MiniclusterKind): void => {
@@ -33,6 +34,7 @@ export const describePlatform = (kind: MiniclusterKind): void => {
     })
     describe('one Service', () => {
       life(walk)
+      sharing(walk)
       demo(shared)
     })
     describe('bad input', () => {

@@ -45,6 +45,7 @@ export const streamCategory = z.enum([
   'driver',
   'cleanup',
   'edge',
+  'share',
 ])
 export type StreamCategory = z.infer<typeof streamCategory>
 
@@ -52,7 +53,7 @@ export type StreamCategory = z.infer<typeof streamCategory>
 export const streamId = z
   .string()
   .max(200)
-  .regex(/^(lb|resource|status|pool|cluster|tenant|driver|cleanup|edge)-[a-z0-9-]+$/)
+  .regex(/^(lb|resource|status|pool|cluster|tenant|driver|cleanup|edge|share)-[a-z0-9-]+$/)
   .brand('StreamId')
 export type StreamId = z.infer<typeof streamId>
 

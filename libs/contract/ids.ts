@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { hashOf } from './hash.ts'
 
 const token = (what: string) =>
   z.string().regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, {
@@ -54,6 +55,29 @@ export type ResourceKey = z.infer<typeof resourceKey>
 /** The resource of `service` at `driver`. */
 export const resourceKeyOf = (driver: DriverName, service: ServiceUid): ResourceKey =>
   resourceKey.parse(`${driver}-${service}`)
+
+/** What Services of one namespace name to share an address, as other controllers' users know it. */
+export const sharingKey = z
+  .string()
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$/, {
+    error: 'a sharing key must be 1-63 characters of a-z, A-Z, 0-9, ".", "_", "/" and "-"',
+  })
+  .brand('SharingKey')
+export type SharingKey = z.infer<typeof sharingKey>
+
+/** The Services of one namespace that name one key: names their stream, and holds their address. */
+export const sharingGroup = z
+  .string()
+  .regex(/^share-[0-9a-f]{32}$/)
+  .brand('SharingGroup')
+export type SharingGroup = z.infer<typeof sharingGroup>
+
+/** The group of Services that name `key` in one namespace of one cluster. */
+export const sharingGroupOf = (at: {
+  readonly cluster: ClusterId
+  readonly namespace: string
+  readonly key: SharingKey
+}): SharingGroup => sharingGroup.parse(`share-${hashOf([at.cluster, at.namespace, at.key])}`)
 
 /** The platform's own tenant: pools, drivers and operator acts are in its log. */
 export const platformTenant: TenantId = tenantId.parse('platform')

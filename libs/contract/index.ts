@@ -6,7 +6,7 @@
 //   load balancer  our aggregate: the life of one service as a load balancer
 //   intent         the normalised desired state of a load balancer
 //   frontend       (ip, protocol, port): the unit that is exclusive
-//   lease          an IP held by one load balancer
+//   lease          an IP held by one load balancer, or by one sharing group of one tenant
 //   pool           a set of address ranges with rules
 //   target         where traffic goes: a node with a weight
 //   resource       one thing that exists at a provider because of us

@@ -1,6 +1,6 @@
 import { hashOf } from './hash.ts'
 import { z } from 'zod'
-import { driverName, poolName } from './ids.ts'
+import { driverName, poolName, sharingKey } from './ids.ts'
 import { cidr, ipAddress, ipFamily, port, protocol } from './net.ts'
 
 /** One port of a Service, as the load balancer must serve it. */
@@ -42,6 +42,8 @@ export const loadBalancerIntent = z.object({
   requestedAddress: ipAddress.nullable(),
   /** A pool the user asks for by name. */
   requestedPool: poolName.nullable(),
+  /** The key of Services of this namespace that it shares an address with; missing for one of its own. */
+  sharingKey: sharingKey.optional(),
   /** The driver that `loadBalancerClass: weir.dev/NAME` names; missing for the cluster's default. */
   requestedDriver: driverName.optional(),
   /** Whether a PROXY protocol v2 header precedes each connection to a pod. */

@@ -1,14 +1,14 @@
 // Events of the stream `lb-<serviceUid>`, written by the allocator: the life of one service as a load
 // balancer. One life ends with FrontendsReleased; a Service that comes back starts the next.
 import { z } from 'zod'
-import { clusterId, driverName, poolName, serviceUid } from './ids.ts'
+import { clusterId, driverName, poolName, serviceUid, sharingGroup } from './ids.ts'
 import { loadBalancerIntent } from './intent.ts'
 import { frontend, ipAddress, ipFamily, protocol } from './net.ts'
 
 const hash = z.string().regex(/^[0-9a-f]{32}$/)
 
-/** An IP held by one load balancer. */
-export const lease = z.object({ ip: ipAddress, pool: poolName })
+/** An IP held by one load balancer, or by a group of those that share it. */
+export const lease = z.object({ ip: ipAddress, pool: poolName, group: sharingGroup.optional() })
 export type Lease = z.infer<typeof lease>
 
 /** Why this address: the rule that chose it. */
@@ -18,6 +18,7 @@ export const choiceReason = z.enum([
   'never-used',
   'released-longest-ago',
   'provider',
+  'shared',
 ])
 
 export const lbEvents = {
@@ -56,13 +57,34 @@ export const lbEvents = {
     considered: z.array(poolName),
     /** Addresses of before, which the resource may still use: held until `FrontendsVacated`. */
     leaving: z.array(lease).optional(),
+    /** Frontends of before on shared addresses, which the resource may still use: likewise. */
+    closing: z.array(frontend).optional(),
   }),
 
   /**
-   * The resource was shown to serve without these addresses: they are let go, and rest. Emitted by the
-   * allocator, in the transaction that lets the rows go.
+   * The resource was shown to serve without these addresses, and without these frontends of shared ones:
+   * they are let go, and the addresses rest. Emitted by the allocator, in the transaction that lets the
+   * rows go.
    */
-  FrontendsVacated: z.object({ leases: z.array(lease), quarantineUntil: z.iso.datetime() }),
+  FrontendsVacated: z.object({
+    leases: z.array(lease),
+    frontends: z.array(frontend).optional(),
+    quarantineUntil: z.iso.datetime(),
+  }),
+
+  /**
+   * What one load balancer holds in a sharing group from now on; nothing once it left. Emitted by the
+   * allocator in the stream of the group, together with what changes it in the load balancer's own: two
+   * that join or leave at the same time are decided one after the other.
+   */
+  SharingChanged: z.object({
+    group: sharingGroup,
+    cluster: clusterId,
+    namespace: z.string(),
+    serviceUid,
+    leases: z.array(lease),
+    frontends: z.array(frontend),
+  }),
 
   /** No pool exists that this tenant may use. Emitted by the allocator; the watcher tells the user. */
   PoolMissing: z.object({ intentHash: hash, requestedPool: poolName.nullable() }),
@@ -84,6 +106,13 @@ export const lbEvents = {
     address: ipAddress,
     /** Who holds it, told only when it is the same tenant's. */
     holder: serviceUid.nullable(),
+  }),
+
+  /** A port asked for on a shared address is another Service's of the group. Heals when that lets go of it. */
+  FrontendTaken: z.object({
+    intentHash: hash,
+    frontend,
+    holder: serviceUid,
   }),
 
   /** The Service has a port whose protocol no driver of ours carries. Heals when the port goes. */

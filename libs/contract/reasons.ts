@@ -1,4 +1,5 @@
 import type { DomainEvent, EventData } from './events.ts'
+import { frontendText } from './net.ts'
 
 /** Why a load balancer is not as its Service asks, for a person: the word, the cause and the way out. */
 export interface Reason {
@@ -15,6 +16,7 @@ const refusalTypes = [
   'PoolExhausted',
   'AddressNotInPool',
   'AddressTaken',
+  'FrontendTaken',
   'ProtocolUnsupported',
   'FamilyUnsupported',
   'IntentInvalid',
@@ -50,6 +52,14 @@ export const reasonOf = (refusal: RefusalEvent): Reason => {
         code,
         message: `the address ${address} is held by ${holder ? `the Service ${holder}` : 'another load balancer'}`,
         fix: 'ask for another address, or for none; it heals when the holder lets go',
+      }
+    }
+    case 'FrontendTaken': {
+      const { frontend, holder } = refusal.data
+      return {
+        code,
+        message: `${frontendText(frontend)} of the shared address is held by the Service ${holder}`,
+        fix: 'ask for other ports, or name another sharing key; it heals when that Service lets go',
       }
     }
     case 'ProtocolUnsupported':

@@ -83,6 +83,19 @@ export const describeClaims = (subject: Subject): void => {
       expect(await statusOf(tenant, [take(key, 'lb1')])).toBe('claimed')
     })
 
+    test('a key is handed over by a request that takes it and lets go of it, for its holder alone', async () => {
+      const [tenant, neighbour, key] = [freshTenant(), freshTenant(), fresh('ip')]
+      await change(tenant, [take(key, 'lb1')])
+      const handOver = (from: string, to: string) => [release(key, from, 60_000), take(key, to)]
+      expect(await statusOf(tenant, handOver('lb2', 'lb3'))).toBe('claimed')
+      expect(await statusOf(neighbour, handOver('lb1', 'lb3'))).toBe('claimed')
+      expect(await statusOf(tenant, handOver('lb1', 'shared'))).toBe('appended')
+      expect(await store.log.claims('address', key)).toMatchObject([{ holder: 'shared', tenant }])
+      expect(await statusOf(tenant, [take(key, 'lb1')])).toBe('claimed')
+      expect(await statusOf(tenant, handOver('shared', 'lb2').toReversed())).toBe('appended')
+      expect(await store.log.claims('address', key)).toMatchObject([{ holder: 'lb2' }])
+    })
+
     test('letting go of what one does not hold changes nothing', async () => {
       const [tenant, neighbour, key] = [freshTenant(), freshTenant(), fresh('ip')]
       await change(tenant, [take(key, 'lb1')])

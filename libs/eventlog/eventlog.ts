@@ -27,6 +27,9 @@ export interface EventLog {
   /** Every event of one story (a Service's, a pool's, a cluster's), in sequence order. */
   story(tenant: TenantId, correlationId: string): Promise<readonly RecordedEvent[]>
 
+  /** Every event of one stream, in the order of its versions. */
+  stream(tenant: TenantId, stream: StreamId): Promise<readonly RecordedEvent[]>
+
   /** Events of a tenant after a sequence, in order, at most `limit`. */
   after(tenant: TenantId, sequence: number, limit: number): Promise<readonly RecordedEvent[]>
 
@@ -82,7 +85,8 @@ export type ClaimScope = 'address' | 'frontend'
 
 /**
  * Takes or lets go of an exclusive key in the same transaction as the events. Taking what the holder
- * already holds changes nothing; taking what rests succeeds for its last holder alone.
+ * already holds changes nothing; taking what rests succeeds for its last holder alone. A request that takes
+ * a key for one holder and lets go of it for the one that has it hands it over, without a rest.
  */
 export type ClaimChange =
   | {

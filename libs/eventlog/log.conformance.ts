@@ -86,6 +86,22 @@ export const describeLog = (subject: Subject): void => {
       expect(await store.log.story(tenant, 's3')).toEqual(third)
     })
 
+    test('a stream holds only its own events, of every story, by version', async () => {
+      const [tenant, stream] = [freshTenant(), freshStream()]
+      const append = (command: string, version: number, correlationId: string) =>
+        recorded(
+          store,
+          request(tenant, command, {
+            events: [fact(stream, version), fact(freshStream(), 0)],
+            correlationId,
+          }),
+        )
+      const first = await append('c1', 0, 's1')
+      const second = await append('c2', 1, 's2')
+      expect(await other.log.stream(tenant, stream)).toEqual([first[0], second[0]])
+      expect(await other.log.stream(freshTenant(), stream)).toEqual([])
+    })
+
     test('a decision on an old version is refused with the version that is', async () => {
       const tenant = freshTenant()
       const stream = freshStream()

@@ -61,9 +61,10 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
     if (clash !== undefined) return clash
     const now = clock.now()
     const changes = [...(request.claims ?? [])].sort(byScopeAndKey)
-    const refused = changes.find((change) =>
-      isRefused(change, claims.get(claimAt(change.scope, change.key)), request.tenant, now),
-    )
+    const refused = changes.find((change) => {
+      const claim = claims.get(claimAt(change.scope, change.key))
+      return isRefused(change, claim, request.tenant, now) && !isHandedOver(change, claim, request)
+    })
     if (refused !== undefined) {
       return { status: 'claimed', scope: refused.scope, key: refused.key }
     }
@@ -100,6 +101,8 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
       append: async (request) => append(request),
       story: async (tenant, correlationId) =>
         (logs.get(tenant)?.events ?? []).filter((event) => event.correlationid === correlationId),
+      stream: async (tenant, stream) =>
+        (logs.get(tenant)?.events ?? []).filter((event) => event.subject === stream),
       after: async (tenant, sequence, limit) =>
         (logs.get(tenant)?.events ?? []).slice(sequence, sequence + limit),
       head: async (tenant) => headOf(tenant),
@@ -114,8 +117,25 @@ export const createMemoryLog = (clock: Clock): MemoryLog => {
   }
 }
 
-const byScopeAndKey = (a: ClaimChange, b: ClaimChange): number =>
-  `${a.scope} ${a.key}` < `${b.scope} ${b.key}` ? -1 : 1
+/** By key; of one key what is taken comes first, so that whoever hands it over has nothing left to let go of. */
+const byScopeAndKey = (a: ClaimChange, b: ClaimChange): number => (orderOf(a) < orderOf(b) ? -1 : 1)
+const orderOf = ({ scope, key, change }: ClaimChange): string =>
+  `${scope} ${key} ${change === 'take' ? 1 : 2}`
+
+/** Whether the one that has the key lets go of it in the same request. */
+const isHandedOver = (
+  { scope, key }: ClaimChange,
+  claim: Claim | undefined,
+  { tenant, claims = [] }: AppendRequest,
+): boolean =>
+  claim?.tenant === tenant &&
+  claims.some(
+    (other) =>
+      other.change === 'release' &&
+      other.scope === scope &&
+      other.key === key &&
+      other.holder === claim.holder,
+  )
 
 /** The first stream by name that stands elsewhere than the decision believed. */
 const findClash = (request: AppendRequest, log: TenantLog): AppendOutcome | undefined => {

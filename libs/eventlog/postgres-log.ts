@@ -56,6 +56,12 @@ const statements = {
         select ${columns} from weir.event where tenant = $1 and correlation_id = asked.id
         order by sequence offset 0) e`,
   },
+  stream: {
+    name: 'stream',
+    action: 'read a stream of the log',
+    text: `select ${columns} from weir.event where tenant = $1 and stream = $2
+      order by stream_version`,
+  },
   after: {
     name: 'after',
     action: 'read the log',
@@ -90,6 +96,8 @@ const statements = {
 export const createPostgresLog = (db: Database, clock: Clock): EventLog => ({
   append: createPostgresAppend(db, clock),
   story: createStories(db),
+  stream: async (tenant, stream) =>
+    (await db.ask<EventRow>(statements.stream, [tenant, stream])).map(toEvent),
   after: async (tenant, sequence, limit) =>
     (await db.ask<EventRow>(statements.after, [tenant, sequence, limit])).map(toEvent),
   head: async (tenant) =>

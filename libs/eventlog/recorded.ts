@@ -45,7 +45,7 @@ export const prepareAppend = (request: AppendRequest): readonly PreparedEvent[] 
     assert(agrees, `${about}: one decision on ${stream} was made on two versions`)
     expected.set(stream, expectedVersion)
   }
-  const keys = (request.claims ?? []).map(({ scope, key }) => `${scope} ${key}`)
+  const keys = (request.claims ?? []).map(({ change, scope, key }) => `${change} ${scope} ${key}`)
   assert(new Set(keys).size === keys.length, `${about} changes one claim twice`)
   const steps = new Map<StreamId, number>()
   return request.events.map(({ stream, expectedVersion, event }, ordinal) => {

@@ -3,9 +3,11 @@
 import {
   ipAddress,
   poolName,
+  sharingKey,
   type IpAddress,
   type LoadBalancerIntent,
   type PoolName,
+  type SharingKey,
 } from '@weir/contract'
 
 export type Problem = LoadBalancerIntent['invalid'][number]
@@ -31,6 +33,15 @@ const poolAnnotations = [
   'metallb.universe.tf/address-pool',
 ] as const
 
+const sharingAnnotations = [
+  'weir.dev/sharing-key',
+  'metallb.io/allow-shared-ip',
+  'metallb.universe.tf/allow-shared-ip',
+  'lbipam.cilium.io/sharing-key',
+  'io.cilium/lb-ipam-sharing-key',
+  'purelb.io/allow-shared-ip',
+] as const
+
 const proxyProtocolAnnotation = 'weir.dev/proxy-protocol'
 
 /** The annotation that carries source ranges where the field is not used. */
@@ -39,6 +50,7 @@ export const sourceRangesAnnotation = 'service.beta.kubernetes.io/load-balancer-
 const ownAnnotations: readonly string[] = [
   'weir.dev/address',
   'weir.dev/pool',
+  'weir.dev/sharing-key',
   proxyProtocolAnnotation,
   reasonAnnotation,
 ]
@@ -84,6 +96,22 @@ export const requestedPool = (annotations: Annotations, problems: Problem[]): Po
     return []
   })
   return agreed(read, problems)
+}
+
+/** The key of Services of its namespace that it shares an address with; several annotations must agree. */
+export const requestedSharing = (
+  annotations: Annotations,
+  problems: Problem[],
+): { readonly sharingKey?: SharingKey } => {
+  const read = wishesOf(sharingAnnotations, annotations).flatMap(({ field, value }) => {
+    const key = sharingKey.safeParse(value.trim())
+    if (key.success) return [{ field, value: key.data }]
+    const problem = `${quoted(value)} cannot be one: ${key.error.issues[0]?.message ?? ''}`
+    problems.push({ field, problem })
+    return []
+  })
+  const key = agreed(read, problems)
+  return key === null ? {} : { sharingKey: key }
 }
 
 /** Whether a PROXY protocol header is asked for. */

@@ -117,7 +117,17 @@ describe('a wish beside the core fields', () => {
     'for a pool is understood as %s',
     (name) => expect(annotated({ [name]: 'public' }).intent.requestedPool).toBe('public'),
   )
+  test.each([
+    'weir.dev/sharing-key',
+    'metallb.io/allow-shared-ip',
+    'metallb.universe.tf/allow-shared-ip',
+    'lbipam.cilium.io/sharing-key',
+    'purelb.io/allow-shared-ip',
+  ])('for sharing an address is understood as %s', (name) =>
+    expect(annotated({ [name]: 'dns' }).intent.sharingKey).toBe('dns'),
+  )
   test.each<[string, Record<string, string>, object]>([
+    ['a sharing key that is none', { 'weir.dev/sharing-key': 'a b' }, {}],
     ['two addresses', { 'weir.dev/address': '192.0.2.7,192.0.2.8' }, {}],
     ['no address', { 'weir.dev/address': 'nowhere' }, {}],
     ['two that differ', { 'weir.dev/address': '192.0.2.7' }, { loadBalancerIP: '192.0.2.8' }],

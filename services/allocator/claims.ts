@@ -3,7 +3,8 @@ import type { ClaimChange } from '@weir/eventlog'
 import type { Claiming } from './domain/decision.ts'
 
 /** A decision about a row, in the words of the log. */
-export const claimChange = (holder: string, claim: Claiming): ClaimChange => {
+export const claimChange = (service: string, claim: Claiming): ClaimChange => {
+  const { holder = service } = claim
   const at =
     typeof claim.at === 'string'
       ? ({ scope: 'address', key: claim.at } as const)

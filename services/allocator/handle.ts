@@ -2,9 +2,11 @@ import {
   clusterId,
   ipAddress,
   strayOf,
+  streamId,
   streamOf,
   type ClusterId,
   type DomainEvent,
+  type IpAddress,
   type RecordedEvent,
   type ServiceObservation,
   type TenantId,
@@ -17,6 +19,8 @@ import { decide } from './domain/decide.ts'
 import type { Claiming, Decision, Situation } from './domain/decision.ts'
 import { defaultDriver } from './domain/drivers.ts'
 import { evolve, initialFacts, type BalancerFacts } from './domain/fold.ts'
+import { groupsOf, nobody } from './domain/sharing.ts'
+import { readGroups } from './groups.ts'
 import type { AddressClaim } from './domain/address-index.ts'
 import { createPlaces } from './places.ts'
 import type { KnownCluster, Offers, Projection } from './projection.ts'
@@ -43,11 +47,16 @@ export interface Allocator {
   reconcile(item: WorkItem): Promise<{ readonly againInMs?: number }>
 }
 
+/** What a decision is made on. */
+type Basis = Pick<Situation, 'facts' | 'seen' | 'groups'>
+
 /** Work that is no Service: a pool or a driver changed, or the cluster named after it. */
 const poolsKey = 'pools'
 const clusterPrefix = 'cluster-'
 /** A refused Service is looked at again by itself, should a wake-up have been lost. */
 const refusedAgainMs = 30_000
+/** An order may be carried out without a word about it on the Service. */
+const leftAgainMs = 2000
 /** An address that the rows refuse though it looks free: our clock and the log's differ. */
 const skewMs = 1000
 /** Decisions made anew before a key goes back to the queue: each loss means that somebody else won. */
@@ -110,21 +119,22 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
       const place = await places.find(item, facts)
       if (!place) return {}
       const { seen, cluster } = place
-      const situation = (): Situation => situationOf({ facts, seen, cluster, offers })
+      const groups = await readGroups(store.log, item.tenant, groupsOf({ facts, seen }))
+      const situation = (): Situation => situationOf({ facts, seen, cluster, offers, groups })
       const decision = await decideFairly(situation)
       const { refused } = decision
       if (decision.events.length > 0) {
-        if (!(await record(item, facts, seen, decision))) continue
+        if (!(await record(item, { facts, seen, groups }, decision))) continue
         const events = decision.events.map((event) => event.type)
         log.info({ tenant: item.tenant, service: item.key, events }, 'decided')
         if (events.includes('FrontendsAllocated')) noteStage(seen, facts)
-        if (decision.claims.some(letsGo)) await wakeWaiting()
+        if (letsGo(decision)) await wakeWaiting()
         // A Service that was wanted again meanwhile, by a cluster that came back, begins its next life.
         if (events.includes('FrontendsReleased')) continue
       }
       if (refused) return wait(item, refused.freeAt)
       waiting.get(item.tenant)?.delete(item.key)
-      return {}
+      return leavesSomething(facts, decision) ? { againInMs: leftAgainMs } : {}
     }
     throw new OperatingError(`cannot settle ${item.key}: lost ${decisionsMax} races in a row`, {
       retry: { afterMs: 200 },
@@ -143,23 +153,19 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
     readonly seen: ServiceObservation
     readonly cluster: KnownCluster
     readonly offers: Offers
+    readonly groups: Situation['groups']
   }): Situation => {
-    const { facts, seen, offers, cluster } = from
+    const { facts, seen, offers, cluster, groups } = from
     const { deregistered } = cluster
     const by = defaultDriver(cluster, offers.drivers, seen.tenant)
     const now = clock.now()
-    return { facts, seen, deregistered, ...by, ...offers, index: projection.index, now }
+    return { facts, seen, groups, deregistered, ...by, ...offers, index: projection.index, now }
   }
 
-  const record = async (
-    item: WorkItem,
-    facts: BalancerFacts,
-    seen: ServiceObservation,
-    decision: Decision,
-  ): Promise<boolean> => {
+  const record = async (item: WorkItem, basis: Basis, decision: Decision): Promise<boolean> => {
     const reservation = reserve(item, decision.claims)
     try {
-      const outcome = await append(item, facts, seen, decision)
+      const outcome = await append(item, basis, decision)
       if (outcome.status === 'appended') {
         reservation.keep()
         return true
@@ -176,21 +182,23 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
 
   const append = (
     item: WorkItem,
-    facts: BalancerFacts,
-    seen: ServiceObservation,
+    { facts, seen, groups }: Basis,
     { events, claims }: Decision,
   ): Promise<AppendOutcome> => {
-    const stream = streamOf('lb', item.key)
+    const own = { stream: streamOf('lb', item.key), expectedVersion: facts.version }
+    const at = (event: DomainEvent): Omit<NewEvent, 'event'> =>
+      event.type === 'SharingChanged'
+        ? {
+            stream: streamId.parse(event.data.group),
+            expectedVersion: (groups.get(event.data.group) ?? nobody).version,
+          }
+        : own
     const parent = seen.traceparent
     return ports.trace.span('allocate', { parent, kind: 'consumer' }, (span) =>
       store.log.append({
         tenant: item.tenant,
         commandId: commandId(item.key, facts.version, events),
-        events: events.map((event): NewEvent => ({
-          stream,
-          expectedVersion: facts.version,
-          event,
-        })),
+        events: events.map((event): NewEvent => ({ ...at(event), event })),
         claims: claims.map((claim) => claimChange(item.key, claim)),
         actor: consumer,
         correlationId: item.key,
@@ -210,13 +218,17 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
 
   const reserve = (item: WorkItem, claims: readonly Claiming[]): Reservation => {
     const now = clock.now()
+    const isTaken = (ip: IpAddress): boolean =>
+      claims.some((claim) => claim.change === 'take' && claim.at === ip)
     return projection.reserve(
       claims.flatMap((claim): AddressClaim[] => {
         if (typeof claim.at !== 'string') return []
         const { tenant, key } = item
-        return claim.change === 'take'
-          ? [{ ip: claim.at, tenant, ...taken, holder: key }]
-          : [{ ip: claim.at, tenant, ...restingFrom(now, claim.restMs), lastHolder: key }]
+        const { at: ip, holder = key } = claim
+        if (claim.change === 'take') return [{ ip, tenant, ...taken, holder }]
+        // What is handed over is taken in the same decision.
+        if (isTaken(ip)) return []
+        return [{ ip, tenant, ...restingFrom(now, claim.restMs), lastHolder: holder }]
       }),
     )
   }
@@ -254,8 +266,22 @@ export const createAllocator = (ports: AllocatorPorts): Allocator => {
 
 const markedAtOnce = 1000
 
-const letsGo = (claim: Claiming): boolean =>
-  claim.change === 'release' && typeof claim.at === 'string'
+/** Whether somebody else may have what it lets go of: an address, or a port of a shared one. */
+const letsGo = ({ claims, events }: Decision): boolean => {
+  const shares = events.some(({ type }) => type === 'SharingChanged')
+  return claims.some(({ change, at }) => change === 'release' && (shares || typeof at === 'string'))
+}
+
+/** Whether it holds something of before, which is looked for again until it is out of use. */
+const leavesSomething = ({ balancer }: BalancerFacts, { events }: Decision): boolean => {
+  if (events.length === 0) {
+    return balancer.status === 'Serving' && balancer.leaving.length + balancer.closing.length > 0
+  }
+  return events.some(
+    ({ type, data }) =>
+      type === 'FrontendsAllocated' && (data.leaving ?? data.closing) !== undefined,
+  )
+}
 
 const taken = { lastHolder: null, releasedAt: null, restsUntil: null } as const
 const restingFrom = (now: number, restMs: number) =>

@@ -1,4 +1,4 @@
-import { event, streamOf, strayWork, type DomainEvent } from '@weir/contract'
+import { event, sharingGroup, streamOf, strayWork, type DomainEvent } from '@weir/contract'
 import { createLogFollower } from '@weir/drivers'
 import { createMemoryStore } from '@weir/eventlog'
 import { silentLogger, systemIds, type Clock } from '@weir/kernel'
@@ -7,7 +7,7 @@ import { createReminders, type Left } from './reminders.ts'
 import { desired } from './sample.ts'
 import { absent, over, released, requested } from './world.ts'
 
-const { tenant, service } = desired.marks
+const { tenant, cluster, service } = desired.marks
 const minute = 60_000
 const row = { scope: 'address', key: '198.51.100.1' } as const
 
@@ -48,12 +48,12 @@ const open = async () => {
       })
     }
   }
-  const take = () =>
+  const take = (holder: string = service) =>
     store.log.append({
       tenant,
       commandId: 'take',
       events: [],
-      claims: [{ change: 'take', ...row, holder: service }],
+      claims: [{ change: 'take', ...row, holder }],
       actor: 'test',
       correlationId: service,
       causationId: 'test',
@@ -84,6 +84,21 @@ test('nobody is asked about what has a reason', async () => {
   await take()
   pass(60 * minute)
   expect(await reminders().remind()).toBe(0)
+})
+
+test('a shared address has a reason while one of its group holds it, and none afterwards', async () => {
+  const { reminders, say, take, pass } = await open()
+  const group = sharingGroup.parse(`share-${'0'.repeat(32)}`)
+  const at = { group, cluster, namespace: 'default', serviceUid: service, frontends: [] }
+  const leases = [{ ip: row.key as never, pool: 'public' as never, group }]
+  await say(approved, requested, event('SharingChanged', { ...at, leases }))
+  await take(group)
+  pass(60 * minute)
+  const own = reminders()
+  expect(await own.remind()).toBe(0)
+  await say(event('SharingChanged', { ...at, leases: [] }))
+  pass(60 * minute)
+  expect(await own.remind()).toBe(1)
 })
 
 test.for([

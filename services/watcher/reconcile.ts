@@ -39,6 +39,7 @@ const matters: readonly RecordedEvent['type'][] = [
   'PoolExhausted',
   'AddressNotInPool',
   'AddressTaken',
+  'FrontendTaken',
   'ProtocolUnsupported',
   'FamilyUnsupported',
   'IntentInvalid',

@@ -13,6 +13,8 @@ export interface KubeCluster {
   /** What the user's kubectl does. */
   createService(name: string, spec: WishedSpec, metadata?: ServiceMetadata): Service
   changeService(name: string, change: (spec: WishedSpec) => WishedSpec): void
+  /** Sets annotations, and takes those off that are undefined. */
+  annotate(name: string, annotations: Readonly<Record<string, string | undefined>>): void
   deleteService(name: string): void
   /** Takes every finalizer off, as an impatient user may. */
   stripFinalizers(name: string): void
@@ -87,6 +89,14 @@ export const createKubeCluster = (at: {
       // A Service of another type has no load balancer to tell of: the API server clears it.
       const status = keeps ? service.status : { ...service.status, loadBalancer: {} }
       store.put('services', { ...service, spec, status })
+    },
+    annotate: (name, annotations) => {
+      const service = find(name)
+      if (service === undefined) return
+      const all = Object.entries({ ...service.metadata.annotations, ...annotations })
+      const kept = all.filter((pair): pair is [string, string] => pair[1] !== undefined)
+      const metadata = { ...service.metadata, annotations: Object.fromEntries(kept) }
+      store.put('services', { ...service, metadata })
     },
     deleteService: (name) => {
       if (find(name) !== undefined) store.remove('services', `${namespace}/${name}`)

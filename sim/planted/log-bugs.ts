@@ -1,5 +1,5 @@
 // Bugs in how the log and the work beside it are used.
-import type { EventLog, Store, WorkQueue } from '@weir/eventlog'
+import type { AppendRequest, ClaimChange, EventLog, Store, WorkQueue } from '@weir/eventlog'
 import type { Place, ServiceName } from '../hosts/machine.ts'
 import type { PlantedBug } from './bug.ts'
 import { asIfAppended } from './fabricate.ts'
@@ -18,6 +18,18 @@ const inWork =
     services.includes(at.service)
       ? { ...store, work: { ...store.work, ...change(store.work, at) } }
       : store
+
+const lettingGoOfAll = ({ events, claims = [] }: AppendRequest): readonly ClaimChange[] => [
+  ...claims,
+  ...events.flatMap(({ event }) => {
+    if (event.type !== 'FrontendsReleased') return []
+    return event.data.leases.flatMap(({ ip, group }) =>
+      group === undefined || claims.some(({ key }) => key === ip)
+        ? []
+        : [{ change: 'release', scope: 'address', key: ip, holder: group, restMs: 0 } as const],
+    )
+  }),
+]
 
 export const logBugs: readonly PlantedBug[] = [
   {
@@ -75,6 +87,16 @@ export const logBugs: readonly PlantedBug[] = [
     plants: {
       store: inWork(['watcher', 'allocator', 'provisioner'], () => ({
         lagging: async () => [],
+      })),
+    },
+  },
+  {
+    name: 'a shared address is let go with the first',
+    does: 'whoever leaves a sharing group lets go of its address, though others hold it',
+    within: 150,
+    plants: {
+      store: inLog(['allocator'], (log) => ({
+        append: (request) => log.append({ ...request, claims: lettingGoOfAll(request) }),
       })),
     },
   },

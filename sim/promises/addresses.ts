@@ -1,11 +1,12 @@
-import { frontendText, type RecordedEvent } from '@weir/contract'
+import { frontendText, type Lease, type RecordedEvent } from '@weir/contract'
 import type { LogStory } from '../truth/story.ts'
 import type { World } from '../world/world.ts'
 import type { Oracle } from './safety.ts'
 import { Violation } from './violation.ts'
 
 interface Rest {
-  readonly uid: string
+  /** The Service, or the group that shared it. */
+  readonly holder: string
   readonly until: number
 }
 
@@ -16,8 +17,13 @@ export const createAddressCheck = (world: World, oracle: Oracle) => {
   const { quarantineSeconds } = world.topology
 
   const letGo = (story: LogStory, kept: ReadonlySet<string>, at: number): void => {
-    for (const { ip } of story.leases) {
-      if (!kept.has(ip)) resting.set(ip, { uid: story.uid, until: at + quarantineSeconds * 1000 })
+    for (const lease of story.leases) {
+      const { ip } = lease
+      const others = othersWith(oracle, story.uid, ip)
+      if (!kept.has(ip)) checkRow(world, ip, others)
+      const isKept = kept.has(ip) || others.length > 0
+      const until = at + quarantineSeconds * 1000
+      if (!isKept) resting.set(ip, { holder: holderOf(story.uid, lease), until })
     }
   }
 
@@ -35,13 +41,39 @@ export const createAddressCheck = (world: World, oracle: Oracle) => {
     if (before !== undefined) letGo(before, ips, at)
     checkHolders(oracle, event)
     checkAsked(oracle, event)
-    for (const ip of ips) {
+    const open = new Set((before?.frontends ?? []).map(frontendText))
+    const opened = event.data.frontends.map(frontendText).filter((each) => !open.has(each))
+    checkOpened(world, uid, new Set(opened))
+    for (const lease of [...leases, ...leaving]) {
+      const { ip } = lease
       if (had.has(ip)) continue
-      checkRest(resting.get(ip), { uid, ip, at })
-      checkProviders(world, { uid, ip })
+      checkRest(resting.get(ip), { uid, ip, at, holder: holderOf(uid, lease) })
+      resting.delete(ip)
+      checkProviders(world, oracle, { uid, ip })
       checkShown(oracle, { uid, ip })
     }
   }
+}
+
+/** P2: an address stays theirs when one of those who share it lets go. */
+const checkRow = (world: World, ip: string, [other]: readonly LogStory[]): void => {
+  const row = world.claims().find(({ key }) => key === ip)
+  if (other === undefined || (row !== undefined && row.holder !== null)) return
+  throw new Violation('P2', `${ip} of ${other.uid} was let go by another that shared it`)
+}
+
+const holderOf = (uid: string, { group }: Lease): string => group ?? uid
+
+/** Others that hold the address by the log. */
+const othersWith = ({ stories }: Oracle, uid: string, ip: string): readonly LogStory[] =>
+  [...stories.all()].filter(
+    (other) => other.uid !== uid && other.leases.some((lease) => lease.ip === ip),
+  )
+
+/** Whether the users of both asked for it: the same key in one namespace of one cluster, at some time. */
+const mayShare = ({ services }: Oracle, a: string, b: string): boolean => {
+  const theirs = services.get(b)?.groups
+  return [...(services.get(a)?.groups ?? [])].some((group) => theirs?.has(group) === true)
 }
 
 /** P5: only what users ask for in the spec is a request; what a status shows never is. */
@@ -57,20 +89,22 @@ const checkAsked = (
 }
 
 const checkHolders = (
-  { stories }: Oracle,
+  oracle: Oracle,
   event: Extract<RecordedEvent, { type: 'FrontendsAllocated' }>,
 ): void => {
   const uid = event.correlationid
   const taken = new Set(event.data.frontends.map(frontendText))
-  const ips = new Set(event.data.leases.map(({ ip }) => ip))
-  for (const other of stories.all()) {
+  const ips = new Map(event.data.leases.map((lease) => [lease.ip, lease.group]))
+  for (const other of oracle.stories.all()) {
     if (other.uid === uid) continue
     const clash = other.frontends.map(frontendText).find((frontend) => taken.has(frontend))
     if (clash !== undefined) {
       throw new Violation('P1', `${clash} is given to ${uid} while ${other.uid} holds it`)
     }
     const shared = other.leases.find(({ ip }) => ips.has(ip))
-    if (shared !== undefined) {
+    if (shared === undefined) continue
+    const asOne = shared.group !== undefined && shared.group === ips.get(shared.ip)
+    if (!asOne || !mayShare(oracle, uid, other.uid)) {
       throw new Violation('P2', `${shared.ip} is given to ${uid} while ${other.uid} holds it`)
     }
   }
@@ -81,23 +115,39 @@ interface Given {
   readonly ip: string
 }
 
-const checkRest = (rest: Rest | undefined, { uid, ip, at }: Given & { at: number }): void => {
-  if (rest === undefined || rest.uid === uid || at >= rest.until) return
-  throw new Violation('P2', `${ip} of ${rest.uid} is given to ${uid} ${rest.until - at} ms early`)
+const checkRest = (
+  rest: Rest | undefined,
+  { uid, ip, at, holder }: Given & { readonly at: number; readonly holder: string },
+): void => {
+  if (rest === undefined || rest.holder === holder || at >= rest.until) return
+  const early = rest.until - at
+  throw new Violation('P2', `${ip} of ${rest.holder} is given to ${uid} ${early} ms early`)
 }
 
-const checkProviders = (world: World, { uid, ip }: Given): void => {
+/** P1: what is given now is with no provider for another Service. */
+const checkOpened = (world: World, uid: string, opened: ReadonlySet<string>): void => {
   for (const { ref, marks, desired } of world.clouds.flatMap((cloud) => cloud.truth())) {
     if (marks === null || marks.service === uid) continue
+    const clash = desired?.frontends.map(frontendText).find((each) => opened.has(each))
+    if (clash === undefined) continue
+    throw new Violation('P1', `${clash} is given to ${uid} while ${ref} of ${marks.service} has it`)
+  }
+}
+
+const checkProviders = (world: World, oracle: Oracle, { uid, ip }: Given): void => {
+  for (const { ref, marks, desired } of world.clouds.flatMap((cloud) => cloud.truth())) {
+    if (marks === null || marks.service === uid || mayShare(oracle, uid, marks.service)) continue
     if (desired?.frontends.some((frontend) => frontend.ip === ip) === true) {
       throw new Violation('P2', `${ip} is given to ${uid} while ${ref} of ${marks.service} has it`)
     }
   }
 }
 
-const checkShown = ({ services }: Oracle, { uid, ip }: Given): void => {
+const checkShown = (oracle: Oracle, { uid, ip }: Given): void => {
+  const { services } = oracle
   for (const other of services.all()) {
     if (other.uid === uid || !services.served(other.cluster)) continue
+    if (mayShare(oracle, uid, other.uid)) continue
     const shown = other.object?.status.loadBalancer.ingress ?? []
     if (shown.some((entry) => entry.ip === ip)) {
       throw new Violation('P2', `${ip} is given to ${uid} while Service ${other.uid} shows it`)

@@ -17,14 +17,15 @@ export const checkKubeWrite = (world: World, oracle: Oracle, write: KubeWrite): 
 const inFlightMs = 10_000
 
 /** P5: the address shown is this Service's own, and a provider confirmed it. */
-const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void => {
+const checkStatus = (world: World, oracle: Oracle, write: KubeWrite): void => {
+  const { stories } = oracle
   const { by, after, patch } = write
   const { uid } = after.metadata
   const story = stories.get(uid)
   for (const { ip, hostname } of patch.status?.loadBalancer?.ingress ?? []) {
     const shown = ip ?? hostname
     const what = `${by} shows ${shown} on ${nameOf(after)} (${uid})`
-    if (ip !== undefined && !isOwn(world, uid, ip)) {
+    if (ip !== undefined && !isOwn(world, oracle, { uid, ip })) {
       throw new Violation('P5', `${what}, which it does not hold`)
     }
     const recent = ({ at }: { readonly at: number }): boolean =>
@@ -38,10 +39,17 @@ const checkStatus = (world: World, { stories }: Oracle, write: KubeWrite): void 
 }
 
 /** Held, or let go a moment ago while the provider still serves it, and nobody else's since. */
-const isOwn = (world: World, uid: string, ip: string): boolean => {
+const isOwn = (
+  world: World,
+  { services }: Oracle,
+  { uid, ip }: { readonly uid: string; readonly ip: string },
+): boolean => {
   const row = world.claims().find(({ key }) => key === ip)
   // An address of no pool of ours is a provider's own, and it has to be confirmed like any.
-  return row === undefined || (row.holder ?? row.lastHolder) === uid
+  if (row === undefined) return true
+  const holder = row.holder ?? row.lastHolder
+  const groups: ReadonlySet<string> = services.get(uid)?.groups ?? new Set()
+  return holder === uid || (holder !== null && groups.has(holder))
 }
 
 /** P6: the finalizer goes after the absence of everything ever intended, and it is true. */

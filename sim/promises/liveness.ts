@@ -1,8 +1,8 @@
 // What must be so once faults have stopped and time has passed. Each check gives the first thing that is
 // not so, in words, or nothing.
-import { isRefusal, type RecordedEvent } from '@weir/contract'
+import { frontendText, isRefusal, type RecordedEvent } from '@weir/contract'
 import type { Service } from '../kube/object.ts'
-import { holdsOurs, type TrueService } from '../truth/services.ts'
+import { holdsOurs, sharingAnnotation, type TrueService } from '../truth/services.ts'
 import { installation, type World } from '../world/world.ts'
 import type { Oracle } from './safety.ts'
 import { Violation, type PromiseName } from './violation.ts'
@@ -49,7 +49,7 @@ const servedProblem = (
   const shown = (object.status.loadBalancer.ingress ?? []).map(({ ip }) => ip).join()
   const held = story.leases.map(({ ip }) => ip).join() || givenBy(world, uid)
   const refusal = refusalOf(world, uid)
-  if (refusal !== undefined) return refusalProblem(world, object, refusal)
+  if (refusal !== undefined) return refusalProblem(world, oracle, object, refusal)
   if (held === '') return stuck('L1', `${name} holds no address, and nobody says why`)
   if (shown !== held) return stuck('L1', `${name} shows "${shown}" and holds "${held}"`)
   return resourceProblem(world, object, held)
@@ -79,6 +79,7 @@ const refusalOf = (world: World, uid: string): RecordedEvent | undefined => {
 
 const refusalProblem = (
   world: World,
+  oracle: Oracle,
   object: Service,
   refusal: RecordedEvent,
 ): Unkept | undefined => {
@@ -91,16 +92,37 @@ const refusalProblem = (
   if (refusal.type.startsWith('Address') && wish === '') {
     return stuck('L1', `${name} (${uid}) asks for no address and is refused (${refusal.type})`)
   }
-  if (refusal.type !== 'PoolExhausted') return refusalIsTrue(name, refusal)
+  if (refusal.type !== 'PoolExhausted') return refusalIsTrue(oracle, object, refusal)
   const free = freeAddresses(world)
   return free > 0 ? stuck('L1', `${name} (${uid}) waits though ${free} are free`) : undefined
 }
 
 /** Nothing that users do here is refused for any other reason. */
-const refusalIsTrue = (name: string, { type, data }: RecordedEvent): Unkept | undefined =>
-  type.startsWith('Address')
-    ? undefined
-    : stuck('L1', `${name} is refused: ${type} ${JSON.stringify(data)}`)
+const refusalIsTrue = (
+  { stories }: Oracle,
+  { metadata, spec }: Service,
+  refusal: RecordedEvent,
+): Unkept | undefined => {
+  const { type, data } = refusal
+  const shares = metadata.annotations?.[sharingAnnotation] !== undefined
+  const isTrue = (): boolean => {
+    if (type.startsWith('Address')) return true
+    if (!shares) return false
+    if (type === 'FrontendTaken') {
+      const theirs = stories.get(data.holder)?.frontends.map(frontendText) ?? []
+      return theirs.includes(frontendText(data.frontend))
+    }
+    // It names what cannot be had beside a shared address, or with a driver that has addresses of its own.
+    const fields = type === 'IntentInvalid' ? data.problems.map(({ field }) => field) : ['?']
+    return fields.every(
+      (field) =>
+        field === 'the sharing key' ||
+        (field === 'the address' && (spec.loadBalancerIP ?? '') !== ''),
+    )
+  }
+  if (isTrue()) return undefined
+  return stuck('L1', `${metadata.name} is refused: ${type} ${JSON.stringify(data)}`)
+}
 
 const freeAddresses = ({ operator, scheduler, claims }: World): number => {
   const now = scheduler.now()

@@ -2,6 +2,7 @@
 // fault at each place that matters.
 import { driverName } from '@weir/contract'
 import type { WishedSpec } from '../kube/cluster.ts'
+import { sharingAnnotation } from '../truth/services.ts'
 import type { World } from '../world/world.ts'
 
 /** What users do, one act after the other; all comes to rest between two acts that are not close. */
@@ -42,6 +43,15 @@ const create = (name: string, afterMs = 0): Act => ({
   do: (world) => {
     if (kube(world).store.get('services', `default/${name}`) !== undefined) return
     kube(world).createService(name, plain)
+  },
+})
+
+const shared = (name: string, port: number): Act => ({
+  afterMs: 0,
+  do: (world) => {
+    if (kube(world).store.get('services', `default/${name}`) !== undefined) return
+    const spec = { ...plain, ports: [{ name: 'http', protocol: 'TCP', port }] } as const
+    kube(world).createService(name, spec, { annotations: { [sharingAnnotation]: 'k' } })
   },
 })
 
@@ -115,6 +125,16 @@ export const stories: readonly Story[] = [
     name: 'pool exhaustion',
     addresses: 1,
     acts: [create('a'), create('b', longRest), remove('a')],
+  },
+  {
+    name: 'address sharing',
+    acts: [
+      shared('a', 80),
+      shared('b', 443),
+      change('b', { ports: [{ name: 'http', protocol: 'TCP', port: 8080 }] }),
+      remove('a', longRest),
+      act(longRest, (world) => kube(world).annotate('b', { [sharingAnnotation]: undefined })),
+    ],
   },
   { name: 'cluster deregister', acts: [create('a'), act(rest, deregister)] },
   {

@@ -1,4 +1,5 @@
 // What tenants really want, moment by moment: the oracle that no process can ask.
+import { clusterId, sharingGroupOf, sharingKey, type SharingGroup } from '@weir/contract'
 import type { Service } from '../kube/object.ts'
 import type { Entry } from './ledger.ts'
 
@@ -17,6 +18,8 @@ export interface TrueService {
   everHeld: boolean
   /** Addresses that its users asked for at some time. */
   readonly asked: Set<string>
+  /** Groups that it shared an address with by its users' wish, at some time. */
+  readonly groups: Set<SharingGroup>
 }
 
 export interface TrueServices {
@@ -24,6 +27,16 @@ export interface TrueServices {
   get(uid: string): TrueService | undefined
   all(): Iterable<TrueService>
   served(cluster: string): boolean
+}
+
+/** The annotation by which Services of a namespace ask to share an address. */
+export const sharingAnnotation = 'weir.dev/sharing-key'
+
+/** The group that a Service asks to be in as it is now. */
+export const groupOf = (cluster: string, { metadata }: Service): SharingGroup | undefined => {
+  const key = metadata.annotations?.[sharingAnnotation]
+  const at = { cluster: clusterId.parse(cluster), namespace: metadata.namespace ?? 'default' }
+  return key === undefined ? undefined : sharingGroupOf({ ...at, key: sharingKey.parse(key) })
 }
 
 const cleanupFinalizer = 'weir.dev/load-balancer-cleanup'
@@ -68,11 +81,14 @@ export const createTrueServices = (): TrueServices => {
         ends: 0,
         everHeld: false,
         asked: new Set(),
+        groups: new Set(),
       }
       services.set(uid, known)
       known.object = entry.change.type === 'DELETED' ? undefined : object
       known.everHeld ||= holdsOurs(object)
       known.asked.add(object.spec.loadBalancerIP ?? '')
+      const group = groupOf(cluster, object)
+      if (group !== undefined) known.groups.add(group)
       judge(known)
     },
   }

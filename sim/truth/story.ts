@@ -1,5 +1,11 @@
 // What the log says of each load balancer: the facts that the promises are about, and nothing else.
-import type { Frontend, Ingress, Lease, RecordedEvent } from '@weir/contract'
+import {
+  frontendText,
+  type Frontend,
+  type Ingress,
+  type Lease,
+  type RecordedEvent,
+} from '@weir/contract'
 
 export interface LogStory {
   readonly uid: string
@@ -73,11 +79,13 @@ const takeInto = (story: LogStory, event: RecordedEvent): void => {
       return
     case 'FrontendsAllocated':
       story.leases = [...event.data.leases, ...(event.data.leaving ?? [])]
-      story.frontends = event.data.frontends
+      story.frontends = [...event.data.frontends, ...(event.data.closing ?? [])]
       return
     case 'FrontendsVacated': {
       const gone = new Set(event.data.leases.map(({ ip }) => ip))
       story.leases = story.leases.filter(({ ip }) => !gone.has(ip))
+      const closed = new Set((event.data.frontends ?? []).map(frontendText))
+      story.frontends = story.frontends.filter((each) => !closed.has(frontendText(each)))
       return
     }
     case 'FrontendsReleased':

@@ -12,6 +12,7 @@ export const workloadKinds = [
   'namespace delete',
   'node churn',
   'pod churn',
+  'share address',
   'pool exhaustion',
   'cluster deregister',
   'driver move',

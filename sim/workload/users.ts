@@ -2,6 +2,7 @@
 // server or one on the platform's API; what follows from it is the platform's business.
 import { driverName } from '@weir/contract'
 import type { WishedSpec } from '../kube/cluster.ts'
+import { sharingAnnotation } from '../truth/services.ts'
 import { poolOf, type TenantCluster, type World } from '../world/world.ts'
 import { workloadKinds, type WorkloadKind } from './kinds.ts'
 
@@ -49,6 +50,7 @@ const weights: Readonly<Record<WorkloadKind, number>> = {
   'namespace delete': 1,
   'node churn': 4,
   'pod churn': 3,
+  'share address': 8,
   'pool exhaustion': 2,
   'cluster deregister': 1,
   'driver move': 2,
@@ -69,6 +71,9 @@ const plain: WishedSpec = {
   ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
   externalTrafficPolicy: 'Cluster',
 }
+
+const sharedPorts = [80, 443, 8080, 8443] as const
+const onePort = (port: number) => [{ name: 'http', protocol: 'TCP', port }]
 
 const create = (
   _world: World,
@@ -99,7 +104,12 @@ const flip = change(({ type }) => ({
 const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
   create: ({ world, at, name, random }) => {
     const named = random.chance(0.15) ? { loadBalancerClass: 'weir.dev/cloud' } : {}
-    return create(world, at, { name, ...named })
+    // Some tenants share nearly everything.
+    const shares = random.chance(world.topology.mix['share address'] > 0.3 ? 0.8 : 0.1)
+    const ports = shares ? { ports: onePort(random.pick(sharedPorts)) } : {}
+    if (!create(world, at, { name, ...named, ...ports })) return false
+    if (shares) at.kube.annotate(name, { [sharingAnnotation]: 'k' })
+    return true
   },
   'edit ports': change((_spec, { random }) => ({
     ports: [
@@ -155,6 +165,14 @@ const acts: Readonly<Record<WorkloadKind, (act: Act) => boolean>> = {
   'pod churn': ({ at, name, random }) => {
     if (!has(at, name)) return false
     at.kube.putPods(name, ['n1', 'n2', 'n3'].slice(0, random.int(4)))
+    return true
+  },
+  'share address': ({ at, name, random }) => {
+    if (!has(at, name)) return false
+    const ports = onePort(random.pick(sharedPorts))
+    at.kube.changeService(name, (spec) => ({ ...spec, ports }))
+    const key = random.pick(['k', 'k', 'l', ''])
+    at.kube.annotate(name, { [sharingAnnotation]: key === '' ? undefined : key })
     return true
   },
   'pool exhaustion': ({ world, random }) => {

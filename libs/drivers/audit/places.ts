@@ -25,8 +25,11 @@ export interface Places {
   }): boolean
   /** Resources of `driver` that must exist. */
   expected(driver: string): number
-  /** False when its life is over or it never had one, as far as is known. */
-  holds(tenant: string, service: string): boolean
+  /**
+   * False when the life of a Service is over or it never had one, and when nobody is in a sharing group, as far
+   * as is known.
+   */
+  holds(tenant: string, holder: string): boolean
   /** Services whose life is over or never began, and that still carry our finalizer by the log. */
   leftFinalizers(): Iterable<{ readonly tenant: TenantId; readonly service: string }>
   /** How many Services are remembered. */
@@ -37,6 +40,7 @@ export const createPlaces = (): Places => {
   const byTenant = new Map<string, Map<string, Place>>()
   const shared = new Map<string, Place>()
   const counts = new Map<string, number>()
+  const groups = new Map<string, Set<string>>()
 
   const share = (place: Place): Place => {
     const name = JSON.stringify(place)
@@ -58,6 +62,7 @@ export const createPlaces = (): Places => {
     take: (event) => {
       const rows = rowsOf(event.tenantid)
       const uid = event.correlationid
+      if (event.type === 'SharingChanged') takeSharing(groups, event)
       const before = rows.get(uid)
       const after = evolve(before, event)
       if (after === before || after === undefined) return
@@ -72,8 +77,9 @@ export const createPlaces = (): Places => {
         ?.get(service)
         ?.live.some(([at, living]) => at === driver && living === epoch) ?? false,
     expected: (driver) => counts.get(driver) ?? 0,
-    holds: (tenant, service) => {
-      const phase = byTenant.get(tenant)?.get(service)?.phase
+    holds: (tenant, holder) => {
+      if (groups.has(`${tenant}/${holder}`)) return true
+      const phase = byTenant.get(tenant)?.get(holder)?.phase
       return phase === 'held' || phase === 'leaving'
     },
     leftFinalizers: function* () {
@@ -87,6 +93,19 @@ export const createPlaces = (): Places => {
     },
     size: () => [...byTenant.values()].reduce((sum, rows) => sum + rows.size, 0),
   }
+}
+
+/** Who is in each group: the ones that hold something there. */
+const takeSharing = (
+  groups: Map<string, Set<string>>,
+  { tenantid, data }: Extract<RecordedEvent, { type: 'SharingChanged' }>,
+): void => {
+  const name = `${tenantid}/${data.group}`
+  const members = groups.get(name) ?? new Set()
+  if (data.leases.length > 0) members.add(data.serviceUid)
+  else members.delete(data.serviceUid)
+  if (members.size > 0) groups.set(name, members)
+  else groups.delete(name)
 }
 
 const isForgotten = ({ phase, finalizer }: Place): boolean =>

@@ -4,15 +4,17 @@ import type {
   Pool,
   PoolName,
   ServiceUid,
+  SharingGroup,
   TenantId,
 } from '@weir/contract'
-import { event, poolCovers, poolSize, type DomainEvent } from '@weir/contract'
+import { event, poolCovers, poolSize, serviceUid, type DomainEvent } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
 
 /** Who asks, for what, and what there is to give. */
 export interface Wish {
   readonly tenant: TenantId
-  readonly service: ServiceUid
+  /** Who would hold the address: the Service, or the group that it shares with. */
+  readonly holder: ServiceUid | SharingGroup
   readonly intent: LoadBalancerIntent
   readonly intentHash: string
   readonly pools: readonly Pool[]
@@ -26,7 +28,7 @@ export type Choice =
       readonly found: true
       readonly ip: IpAddress
       readonly pool: PoolName
-      readonly reason: 'requested' | 'sticky' | 'never-used' | 'released-longest-ago'
+      readonly reason: 'requested' | 'sticky' | 'shared' | 'never-used' | 'released-longest-ago'
     }
   | Refused
 
@@ -65,7 +67,7 @@ export const chooseAddress = (wish: Wish): Choice => {
   if (pools.length === 0) {
     return refusedBy(event('FamilyUnsupported', { intentHash: wish.intentHash, family }))
   }
-  const before = wish.index.lastOf(wish.tenant, wish.service)
+  const before = wish.index.lastOf(wish.tenant, wish.holder)
   const home = before && pools.find((pool) => poolCovers(pool, before))
   if (before && home) return { found: true, ip: before, pool: home.name, reason: 'sticky' }
   for (const pool of pools) {
@@ -92,10 +94,10 @@ const chooseRequested = (wish: Wish, pools: readonly Pool[], ip: IpAddress): Cho
   }
   const claim = wish.index.get(ip)
   const ownTenant = claim?.tenant === wish.tenant
-  const mine = ownTenant && (claim.holder ?? claim.lastHolder) === wish.service
+  const mine = ownTenant && (claim.holder ?? claim.lastHolder) === wish.holder
   const free = !claim || mine || (claim.holder === null && (claim.restsUntil ?? 0) <= wish.now)
   if (free) return { found: true, ip, pool: pool.name, reason: 'requested' }
-  const holder = ownTenant ? ((claim.holder ?? claim.lastHolder) as ServiceUid | null) : null
+  const holder = (ownTenant && serviceUid.safeParse(claim.holder ?? claim.lastHolder).data) || null
   return refusedBy(event('AddressTaken', { intentHash, address: ip, holder }), claim.restsUntil)
 }
 

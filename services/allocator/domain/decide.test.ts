@@ -136,6 +136,7 @@ const when = ({
 }
 
 const common = {
+  groups: new Map(),
   driver: driverName.parse('edge'),
   drivers: new Map([
     ...builtInDrivers,

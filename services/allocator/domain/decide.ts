@@ -24,12 +24,15 @@ import { chooseAddress, usablePools, type Wish } from './choose.ts'
 import { nothing, type Decision, type Situation } from './decision.ts'
 import { driverProblem } from './drivers.ts'
 import type { Balancer, Refusal } from './fold.ts'
-import { leavingOf, lettingGoOf, release, vacate } from './let-go.ts'
+import { closingOf, leavingOf, lettingGoOf, release, vacate } from './let-go.ts'
+import { addressOf, groupOf, mayKeep, takenIn, withSharing } from './sharing.ts'
 
 /** A promised time that passed so long ago is told anew: not at each of many vain attempts. */
 const brokenPromiseMs = 60_000
 
-export const decide = (at: Situation): Decision => {
+export const decide = (at: Situation): Decision => withSharing(at, decideAlone(at))
+
+const decideAlone = (at: Situation): Decision => {
   const { balancer } = at.facts
   const wanted = at.seen.phase === 'present' && !at.deregistered
   switch (balancer.status) {
@@ -45,7 +48,7 @@ export const decide = (at: Situation): Decision => {
 
 const wishOf = (at: Situation): Wish => ({
   tenant: at.seen.tenant,
-  service: at.seen.serviceUid,
+  holder: groupOf(at.seen) ?? at.seen.serviceUid,
   intent: at.seen.intent,
   intentHash: intentHash(at.seen.intent),
   pools: at.pools,
@@ -96,8 +99,12 @@ const satisfy = (at: Situation, balancer: Held): Decision => {
     return { events: [...news, ...tried.events], claims: tried.claims }
   }
   const leaving = leavingOf(balancer, outcome.data)
-  const allocated =
-    leaving.length === 0 ? outcome : event(outcome.type, { ...outcome.data, leaving })
+  const closing = closingOf(balancer, outcome.data, leaving)
+  const allocated = event(outcome.type, {
+    ...outcome.data,
+    ...(leaving.length === 0 ? {} : { leaving }),
+    ...(closing.length === 0 ? {} : { closing }),
+  })
   const lettingGo = lettingGoOf(at, balancer, allocated)
   return { events: [...news, allocated], claims: [...tried.claims, ...lettingGo] }
 }
@@ -154,24 +161,31 @@ const hold = (at: Situation, kept: Kept): Decision => {
   const refusal = refusalOf(at, wish, { served: kept.served, byProvider })
   if (refusal) return refuse(refusal, null)
   if (byProvider) return holdNothingMore(kept)
+  const group = groupOf(at.seen)
   const { requestedAddress } = wish.intent
   const stays = [...kept.leases, ...kept.leaving].find(
-    ({ ip }) => requestedAddress === null || ip === requestedAddress,
+    (lease) =>
+      (requestedAddress === null || lease.ip === requestedAddress) && mayKeep(at, lease, group),
   )
-  const choice = stays
-    ? ({ found: true, ...stays, reason: 'sticky' } as const)
-    : chooseAddress(wish)
+  const theirs = group && addressOf(at, group, wish.intent.ipFamilies[0])
+  const choice = chosen(stays, 'sticky') ?? chosen(theirs, 'shared') ?? chooseAddress(wish)
   if (!choice.found) return refuse(choice.refusal, choice.freeAt)
   const frontends = frontendsOf(wish.intent, choice.ip)
+  const clash = group && takenIn(at, group, frontends)
+  if (clash) return refuse(event('FrontendTaken', { intentHash: wish.intentHash, ...clash }), null)
+  const given = { ip: choice.ip, pool: choice.pool }
   const allocated = event('FrontendsAllocated', {
-    leases: [{ ip: choice.ip, pool: choice.pool }],
+    leases: [group === undefined ? given : { ...given, group }],
     frontends,
     choice: choice.reason,
-    considered: stays ? [] : usablePools(wish).map((pool) => pool.name),
+    considered: stays || theirs ? [] : usablePools(wish).map((pool) => pool.name),
   })
   const taken = [choice.ip, ...frontends]
   return { events: [allocated], claims: taken.map((each) => ({ change: 'take', at: each })) }
 }
+
+const chosen = (lease: Lease | undefined, reason: 'sticky' | 'shared') =>
+  lease && ({ found: true, ip: lease.ip, pool: lease.pool, reason } as const)
 
 /** The provider gives the address; ours are held only while a former driver may serve them. */
 const holdNothingMore = ({ leases, frontends, formers }: Kept): Decision => {
@@ -203,12 +217,33 @@ const refusalOf = (
   else if (is.byProvider && intent.requestedPool !== null) {
     const problem = `"${intent.requestedPool}" cannot be used: the driver "${wanted.driver}" has addresses of its own`
     problems.push({ field: 'the pool', problem })
-  }
+  } else if (is.byProvider && intent.sharingKey !== undefined) {
+    const problem = `"${intent.sharingKey}" cannot be used: the driver "${wanted.driver}" gives each Service an address of its own`
+    problems.push({ field: 'the sharing key', problem })
+  } else problems.push(...sharingProblems(at))
   if (problems.length > 0) return event('IntentInvalid', { intentHash: hash, problems })
   // What a provider carries, its driver knows.
   const foreign = intent.ports.map((port) => port.protocol).filter((name) => name === 'SCTP')
   if (is.byProvider || foreign.length === 0) return undefined
   return event('ProtocolUnsupported', { intentHash: hash, protocols: [...new Set(foreign)] })
+}
+
+/** Who shares an address can ask for no other. */
+const sharingProblems = (at: Situation): LoadBalancerIntent['invalid'] => {
+  const { sharingKey, requestedAddress: ip, requestedPool: pool, ipFamilies } = at.seen.intent
+  const group = groupOf(at.seen)
+  const theirs = group && addressOf(at, group, ipFamilies[0])
+  if (!theirs) return []
+  const problem = (wish: string, held: string): string =>
+    `"${wish}" cannot be had: the Services with the sharing key "${sharingKey}" have ${held}`
+  return [
+    ...(ip === null || ip === theirs.ip
+      ? []
+      : [{ field: 'the address', problem: problem(ip, theirs.ip) }]),
+    ...(pool === null || pool === theirs.pool
+      ? []
+      : [{ field: 'the pool', problem: problem(pool, `an address of ${theirs.pool}`) }]),
+  ]
 }
 
 const frontendsOf = (intent: LoadBalancerIntent, ip: IpAddress): Frontend[] =>

@@ -6,10 +6,12 @@ import type {
   IpAddress,
   Pool,
   ServiceObservation,
+  SharingGroup,
 } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
 import type { DefaultDriver, Drivers } from './drivers.ts'
 import type { BalancerFacts } from './fold.ts'
+import type { Sharing } from './sharing.ts'
 
 export interface Situation {
   readonly facts: BalancerFacts
@@ -21,6 +23,8 @@ export interface Situation {
   readonly drivers: Drivers
   readonly pools: readonly Pool[]
   readonly index: AddressIndex
+  /** The groups that it shares addresses with, or asks to. */
+  readonly groups: ReadonlyMap<SharingGroup, Sharing>
   /** The cluster is no longer served: everything of it must go, whatever is seen. */
   readonly deregistered: boolean
   /** Milliseconds since the epoch. */
@@ -28,9 +32,11 @@ export interface Situation {
 }
 
 /** Rows to take or let go together with the events. */
-export type Claiming =
-  | { readonly change: 'take'; readonly at: IpAddress | Frontend }
-  | { readonly change: 'release'; readonly at: IpAddress | Frontend; readonly restMs: number }
+export type Claiming = {
+  readonly at: IpAddress | Frontend
+  /** Who takes or lets go; the load balancer itself when absent. */
+  readonly holder?: SharingGroup
+} & ({ readonly change: 'take' } | { readonly change: 'release'; readonly restMs: number })
 
 export interface Decision {
   readonly events: readonly DomainEvent[]

@@ -8,6 +8,7 @@ import type {
   RecordedEvent,
 } from '@weir/contract'
 import { categoryOf, intentHash } from '@weir/contract'
+import { same } from './frontends.ts'
 
 /** A refusal by name, and the wish it answered. */
 export interface Refusal {
@@ -38,9 +39,13 @@ interface Holding {
   readonly made: boolean
   /** Addresses of before, which the resource may still use. */
   readonly leaving: readonly Lease[]
+  /** Frontends of before on shared addresses, likewise. */
+  readonly closing: readonly Frontend[]
   /** The first generation without any of those; null while there is none. */
   readonly clearFrom: number | null
-  /** What is shown is of that generation or a later one, so that they can go. */
+  /** The addresses that its Service was last said to show. */
+  readonly shown: readonly string[]
+  /** That generation or a later one serves, and is shown, so that they can go. */
   readonly vacant: boolean
 }
 
@@ -65,6 +70,8 @@ export type Balancer =
       readonly finalizerRemoved: boolean
     })
 
+type Serving = Extract<Balancer, { status: 'Serving' }>
+
 export interface BalancerFacts {
   readonly balancer: Balancer
   /** Version of the lb stream, for the append. */
@@ -88,28 +95,50 @@ export const initialFacts: BalancerFacts = {
 const refused = (at: Balancer, refusal: Refusal): Balancer =>
   at.status === 'Wanted' || at.status === 'Serving' ? { ...at, refusal } : at
 
-const noneLeaving = { leaving: [], clearFrom: null, vacant: false } as const
+const noneLeaving = { leaving: [], closing: [], clearFrom: null, vacant: false } as const
 
 const held = (at: Balancer): Holding =>
   at.status === 'Serving' || at.status === 'Releasing'
     ? at
-    : { leases: [], frontends: [], made: false, ...noneLeaving }
+    : { leases: [], frontends: [], made: false, shown: [], ...noneLeaving }
 
-/** What of an order of the newest incarnation shows that addresses of before are out of use. */
+/** What of an order of the newest incarnation shows that what was held before is out of use. */
 const clearing = (at: Balancer, event: RecordedEvent): Balancer => {
   if (at.status !== 'Serving') return at
-  if (event.type === 'ResourceIntended') {
-    const { frontends } = event.data.desired
-    const none = at.leaving.length === 0 || event.data.epoch !== at.epoch
-    const used = frontends.some(({ ip }) => at.leaving.some((lease) => lease.ip === ip))
-    if (none || used) return { ...at, made: true, clearFrom: null }
-    return { ...at, made: true, clearFrom: at.clearFrom ?? event.data.generation }
+  switch (event.type) {
+    case 'ResourceIntended':
+      return intended(at, event.data)
+    case 'FrontendsVacated':
+      return { ...at, ...noneLeaving }
+    case 'StatusPublished': {
+      const shown = event.data.ingress.flatMap((entry) => ('ip' in entry ? [entry.ip] : []))
+      return { ...at, shown, vacant: at.vacant || isClear(at, event.data) }
+    }
+    case 'ResourceProgrammed': {
+      // A status that shows the same as before is not published again.
+      const isShown = at.leaving.some(({ ip }) => at.shown.includes(ip))
+      const mayShow = at.leaving.length > 0 && (at.shown.length === 0 || isShown)
+      return { ...at, vacant: at.vacant || (!mayShow && isClear(at, event.data)) }
+    }
+    default:
+      return at
   }
-  if (event.type === 'FrontendsVacated') return { ...at, ...noneLeaving }
-  if (event.type !== 'StatusPublished' || at.clearFrom === null) return at
-  const { epoch, generation } = event.data
-  return epoch === at.epoch && generation >= at.clearFrom ? { ...at, vacant: true } : at
 }
+
+const intended = (at: Serving, { epoch, generation, desired }: EventData<'ResourceIntended'>) => {
+  const none = at.leaving.length + at.closing.length === 0 || epoch !== at.epoch
+  const used = desired.frontends.some(
+    (each) =>
+      at.leaving.some(({ ip }) => ip === each.ip) || at.closing.some((old) => same(old, each)),
+  )
+  const clearFrom = none || used ? null : (at.clearFrom ?? generation)
+  return { ...at, made: true, clearFrom }
+}
+
+const isClear = (
+  at: Serving,
+  { epoch, generation }: { readonly epoch: number; readonly generation: number },
+): boolean => at.clearFrom !== null && epoch === at.epoch && generation >= at.clearFrom
 
 const moved = (at: Balancer, to: DriverName, epoch: number): Balancer =>
   at.status === 'Wanted' || at.status === 'Serving'
@@ -130,9 +159,31 @@ const absent = (at: Balancer, { epoch }: EventData<'ResourceAbsent'>): Balancer 
 }
 
 const releasing = (at: Balancer, reason: string, epoch: number): Balancer => {
-  const { leases, frontends, made, leaving, clearFrom, vacant } = held(at)
-  const holding = { leases, frontends, made, leaving, clearFrom, vacant }
+  const { leases, frontends, made, leaving, closing, clearFrom, shown, vacant } = held(at)
+  const holding = { leases, frontends, made, leaving, closing, clearFrom, shown, vacant }
   return { status: 'Releasing', epoch, ...holding, reason, absent: false, finalizerRemoved: false }
+}
+
+const allocated = (
+  at: Balancer,
+  { leases, frontends, leaving = [], closing = [] }: EventData<'FrontendsAllocated'>,
+): Balancer => {
+  if (at.status !== 'Wanted' && at.status !== 'Serving') return at
+  const { made, shown } = held(at)
+  return {
+    ...at,
+    status: 'Serving',
+    intentHash: intentHash(at.intent),
+    leases,
+    frontends,
+    made,
+    shown,
+    leaving,
+    closing,
+    clearFrom: null,
+    vacant: false,
+    refusal: undefined,
+  }
 }
 
 const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Balancer => {
@@ -148,23 +199,8 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
       if (at.status !== 'Wanted' && at.status !== 'Serving') return at
       return { ...at, intent: event.data.intent, intentHash: event.data.intentHash }
     }
-    case 'FrontendsAllocated': {
-      if (at.status !== 'Wanted' && at.status !== 'Serving') return at
-      const { leases, frontends, leaving = [] } = event.data
-      const hash = intentHash(at.intent)
-      return {
-        ...at,
-        status: 'Serving',
-        intentHash: hash,
-        leases,
-        frontends,
-        made: held(at).made,
-        leaving,
-        clearFrom: null,
-        vacant: false,
-        refusal: undefined,
-      }
-    }
+    case 'FrontendsAllocated':
+      return allocated(at, event.data)
     case 'PoolExhausted': {
       const { intentHash: hash, nextFreeAt } = event.data
       const promisedAt = nextFreeAt === null ? null : Date.parse(nextFreeAt)
@@ -173,6 +209,7 @@ const evolveBalancer = (at: Balancer, event: RecordedEvent, epoch: number): Bala
     case 'PoolMissing':
     case 'AddressNotInPool':
     case 'AddressTaken':
+    case 'FrontendTaken':
     case 'ProtocolUnsupported':
     case 'FamilyUnsupported':
     case 'IntentInvalid':

@@ -56,15 +56,22 @@ export const gistOf = (event: RecordedEvent): string => {
       return quarantineUntil === null ? held : `${held} rests until ${quarantineUntil}`
     }
     case 'FrontendsVacated': {
-      const { leases, quarantineUntil } = event.data
-      return `${leases.map(({ ip }) => ip).join(', ')} rests until ${quarantineUntil}`
+      const { leases, frontends = [], quarantineUntil } = event.data
+      const gone = [...leases.map(({ ip }) => ip), ...frontends.map(frontendText)].join(', ')
+      return leases.length === 0 ? gone : `${gone} rests until ${quarantineUntil}`
     }
+    case 'SharingChanged':
+      return sharedText(event.data)
     case 'ReconcileParked':
       return event.data.problem
     default:
       return ''
   }
 }
+
+/** `198.51.100.7:53/UDP of an address shared in default`. */
+const sharedText = ({ namespace, frontends }: EventData<'SharingChanged'>): string =>
+  `${frontends.map(frontendText).join(' ') || 'nothing'} of an address shared in ${namespace}`
 
 const shown = 4
 
