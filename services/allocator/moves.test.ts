@@ -90,7 +90,7 @@ describe('nodes that cannot answer clients directly', () => {
     await world.settle()
     await world.sayCluster(failed('edge'))
     await world.settle()
-    expect(await driversOf(world)).toEqual([])
+    expect(await world.told(web)).toEqual(life)
   })
 
   test('move no Service that names its driver, and none of a cluster with another default', async () => {
