@@ -79,7 +79,14 @@ const runAll = async (stage: Stage, { count, everyMs, signal }: Run) => {
   for (let at = 0; at < warmUps + count; at += 1) {
     const next = pause(everyMs, undefined, { signal })
     stage.make(`first-packet-${at}`)
-    await Promise.all([next, eventually(() => isThrough(sightings, at, signal), patience)])
+    const through = eventually(() => isThrough(sightings, at, signal), patience)
+    await Promise.all([next, through]).catch((cause: unknown) => {
+      const uid = sightings.uids()[at] ?? ''
+      const marks = Object.keys(sightings.of(uid)).join(', ')
+      throw new Error(`Service ${at} was not answered through every edge; seen: ${marks}`, {
+        cause,
+      })
+    })
     tell(at < warmUps ? 'warming up' : `${at + 1 - warmUps} of ${count}`)
   }
   const uids = sightings.uids().slice(warmUps)

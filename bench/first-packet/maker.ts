@@ -102,7 +102,7 @@ const acts: Readonly<Record<string, (what: string) => Promise<void>>> = {
 }
 createInterface({ input: process.stdin }).on('line', (line) => {
   const [act = '', what = ''] = line.split(' ')
-  // A failure ends this process, which the bench sees.
+  // A failure ends this process with its words on stderr, and the bench when it has waited for long enough.
   void acts[act]?.(what)
 })
 process.stdin.on('close', () => process.exit(0))
