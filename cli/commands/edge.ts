@@ -116,7 +116,7 @@ const tellTrouble = ({ edge: name, answered, problem, repaired, returns }: Edge)
       bad(`${name}: node ${node} of cluster ${cluster} does not answer clients as ${frontend}`)
     }
   }
-  if (problem !== null) bad(`${name}: it cannot look at its table: ${problem}`)
+  if (problem !== null) bad(`${name}: ${problem}`)
   if (repaired === null) return undefined
   warn(`${name}: ${repaired.elements} elements of its table differed and are made good`)
   for (const example of repaired.examples) tell(`  ${example}`)

@@ -29,7 +29,7 @@ export const edgeAnswer = z.object({
   part: z.object({ number: z.int().min(0), count: z.int().min(1) }),
   /** What the look itself found and made good; null when nothing differed. */
   repaired: edgeRepair.nullable(),
-  /** Why it could not look. */
+  /** Why it could not look, or what it found wrong and cannot make good. */
   problem: z.string().max(500).nullable(),
   /** Whether nodes can answer clients directly, as far as it was tried. */
   returns: z.array(returnFinding).max(returnFindingsMax).optional(),

@@ -28,7 +28,7 @@ export interface InspectedEdge {
   readonly startedAt: string
   /** What was not as the edge had made it; it is made good already. */
   readonly repaired: EdgeAnswer['repaired']
-  /** Why it could not look. */
+  /** Why it could not look, or what it found wrong and cannot make good. */
   readonly problem: string | null
   /** Whether nodes can answer clients directly, as far as it was tried. */
   readonly returns: readonly ReturnFinding[]

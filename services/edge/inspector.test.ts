@@ -66,7 +66,7 @@ const ask = async (inspect: () => Promise<Inspection>) => {
 test('an edge that is asked looks, and tells what it serves and what it made good, in parts', async () => {
   const [first] = desired
   const flows = first && new Map([[first.marks.key, 7]])
-  const parts = await ask(async () => ({ repaired, flows }))
+  const parts = await ask(async () => ({ repaired, flows, problem: null }))
   expect(parts.map(({ resources }) => resources.length)).toEqual([2, 1])
   expect(parts.map((part) => part.repaired)).toEqual([repaired, repaired])
   const told = parts.flatMap(({ resources }) => resources)
@@ -85,7 +85,7 @@ test('an edge that cannot look says why, and tells what it holds all the same', 
     throw new OperatingError('nft: Operation not permitted')
   })
   expect(parts.map(({ problem }) => problem)).toEqual(
-    parts.map(() => 'nft: Operation not permitted'),
+    parts.map(() => 'it cannot look at its table: nft: Operation not permitted'),
   )
   expect(parts.flatMap(({ resources }) => resources)).toHaveLength(3)
 })

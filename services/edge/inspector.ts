@@ -63,13 +63,12 @@ export const answerQuestions = (options: InspectorOptions): void => {
   bus.onHint(edgeQuestionSubject(fleet), (body) => void take(body), signal)
 }
 
-type Looked = Inspection & { readonly problem: string | null }
-
-const look = async (plane: DataPlane): Promise<Looked> => {
+const look = async (plane: DataPlane): Promise<Inspection> => {
   try {
-    return { ...(await plane.inspect()), problem: null }
+    return await plane.inspect()
   } catch (error) {
-    return { repaired: null, flows: undefined, problem: explainError(error).slice(0, 500) }
+    const problem = `it cannot look at its table: ${explainError(error)}`
+    return { repaired: null, flows: undefined, problem }
   }
 }
 
@@ -77,12 +76,13 @@ const look = async (plane: DataPlane): Promise<Looked> => {
 const answerParts = (
   options: InspectorOptions,
   id: string,
-  looked: Looked,
+  looked: Inspection,
 ): readonly EdgeAnswer[] => {
   const { fleet, edge, startedAt, plane, partMax = partDefaultMax } = options
   const all = [...options.holdings.values()].flatMap((holding) => askedOf(holding, looked))
   const count = Math.max(1, Math.ceil(all.length / partMax))
-  const { repaired, problem } = looked
+  const { repaired } = looked
+  const problem = looked.problem?.slice(0, 500) ?? null
   const about = { id, fleet, edge, dataPlane: plane.kind, startedAt, repaired, problem }
   return Array.from({ length: count }, (_, number) => ({
     ...about,
@@ -92,7 +92,7 @@ const answerParts = (
   }))
 }
 
-const askedOf = (holding: Holding, { flows }: Looked): readonly Asked[] => {
+const askedOf = (holding: Holding, { flows }: Inspection): readonly Asked[] => {
   const { order, outcome, hash, targets } = holding
   if (order.order === 'remove') return []
   const marks = marksOf(order)

@@ -55,6 +55,8 @@ export interface DataPlane {
 export interface Inspection {
   /** What this look found and made good. */
   readonly repaired: EdgeRepair | null
+  /** What is wrong that nobody here can make good, such as nodes without a way to them; null when nothing is. */
+  readonly problem: string | null
   /** Flows by resource; undefined where nobody counts them. */
   readonly flows: ReadonlyMap<ResourceKey, number> | undefined
 }

@@ -189,7 +189,7 @@ const createPlane = (parts: Parts): EnvoyPlane & { look(): Promise<void> } => {
     inspect: async () => {
       const repaired = await verify()
       const { open } = await readTallies(envoy.admin)
-      return { repaired, flows: flowsByKey(services.keys(), open) }
+      return { repaired, flows: flowsByKey(services.keys(), open), problem: null }
     },
     repairs: () => repairs.newest(),
     doubt: () => (failed >= failedMost ? `Envoy cannot be looked after: ${problem}` : undefined),

@@ -1,6 +1,8 @@
-import type { ResourceKey } from '@weir/contract'
+import type { DesiredResource, ResourceKey } from '@weir/contract'
 import type { Clock } from '@weir/kernel'
-import type { FrontendKey } from '../../domain/forwarding-table.ts'
+import { classIdText, type FrontendKey } from '../../domain/forwarding-table.ts'
+import { carried, keyOfFrontend } from './carried.ts'
+import type { Reach } from './reach.ts'
 
 /** What left its order and goes on for a while: frontends of resources, nodes of services. */
 export interface Drains {
@@ -53,4 +55,29 @@ export const createDrains = (drainMs: number, clock: Pick<Clock, 'now'>): Drains
       return { keys, macs: macs.map(([, { service, mac }]) => ({ service, mac })) }
     },
   }
+}
+
+export interface Turned {
+  readonly before: DesiredResource
+  readonly now: DesiredResource
+  readonly id: number | undefined
+  readonly reach: Reach
+}
+
+/** Frontends and nodes that the new order leaves out drain; those that came back don't. */
+export const noteDrains = (drains: Drains, { before, now, id, reach }: Turned): void => {
+  const key = now.marks.key
+  const ordered = new Set(carried(now).map(keyOfFrontend))
+  drains.stay(key, ordered)
+  for (const frontend of carried(before).map(keyOfFrontend)) {
+    if (!ordered.has(frontend)) drains.leaves(key, frontend)
+  }
+  if (id === undefined) return
+  const service = classIdText(id)
+  const nodes = new Set(now.targets.map(({ ip }) => reach.macOf(ip)))
+  for (const { ip } of before.targets) {
+    const mac = reach.macOf(ip)
+    if (mac !== undefined && !nodes.has(mac)) drains.nodeLeaves(service, mac)
+  }
+  for (const mac of nodes) if (mac !== undefined) drains.nodeStays(service, mac)
 }

@@ -2,7 +2,6 @@ import {
   frontendText,
   type DesiredResource,
   type EdgeRepair,
-  type ResourceFrontend,
   type ResourceKey,
 } from '@weir/contract'
 import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
@@ -15,7 +14,6 @@ import {
 } from '../../domain/forwarding-model.ts'
 import {
   classIdOf,
-  classIdText,
   emptyTable,
   type FrontendKey,
   type FrontendState,
@@ -23,7 +21,8 @@ import {
 import { minimalRanges } from '../../domain/minimal-ranges.ts'
 import type { WeightedTarget } from '../../domain/usable-targets.ts'
 import type { DataPlane, PlaneCounters, ServeOutcome } from '../data-plane.ts'
-import { createDrains, type Drains } from './drains.ts'
+import { carried, isSctp, keyOfFrontend } from './carried.ts'
+import { createDrains, noteDrains } from './drains.ts'
 import { createNeighbours, readOwnMac } from './neighbours.ts'
 import { createNft, type Nft } from './nft.ts'
 import { createReach, type Reach } from './reach.ts'
@@ -122,6 +121,8 @@ interface Parts extends KernelPlaneOptions {
 const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
   const { nft, model, reach, clock, log, drainMs } = parts
   const services = new Map<ResourceKey, Served>()
+  /** Those of whom it was told that every node is reached; what others miss is told with their refusal. */
+  const whole = new Set<ResourceKey>()
   const drains = createDrains(drainMs, clock)
   const writer = createWriter(parts)
   const stop = new AbortController()
@@ -140,14 +141,19 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
       return mac === undefined ? [] : [{ node, weight, mac }]
     }),
   })
+  /** The nodes that should take flows and have no way, with the reason. */
+  const lostOf = (targets: readonly WeightedTarget[]): readonly string[] =>
+    targets
+      .filter(({ ip }) => reach.macOf(ip) === undefined)
+      .map(({ node, ip }) => `node ${node} (${ip}) ${reach.problemOf(ip)}`)
   const apply = async (served: Served): Promise<ServeOutcome> => {
     const { desired, targets } = served
     const refused = await writer.want(wantedOf(served))
-    const lost = targets.filter(({ ip }) => reach.macOf(ip) === undefined)
+    const lost = lostOf(targets)
     const problems = [
       ...desired.frontends.filter(isSctp).map((at) => `${frontendText(at)} can't be opened: SCTP`),
       ...refused.map((key) => `${key} can't be opened: ${model.holderOf(key) ?? 'another'} has it`),
-      ...lost.map(({ node, ip }) => `node ${node} (${ip}) ${reach.problemOf(ip)}`),
+      ...lost,
     ]
     if (problems.length === 0) return { status: 'serving' }
     const open = carried(desired).filter((at) => !refused.includes(keyOfFrontend(at)))
@@ -165,9 +171,12 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     const over = new Set(macs.map(({ service, mac }) => `${service} ${mac}`))
     await nft.unpin((await nft.pins()).filter(({ service, mac }) => over.has(`${service} ${mac}`)))
   }
-  const lookOnce = async (): Promise<void> => {
+  const followNodes = async (): Promise<void> => {
     const changed = await reach.refresh()
     if (changed) await Promise.all([...services.values()].map(apply))
+  }
+  const lookOnce = async (): Promise<void> => {
+    await followNodes()
     await endDrains()
     const { forwardedBytes, denied, unserved } = await nft.takeCounts()
     counters = {
@@ -202,7 +211,10 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
       const id = model.idOf(key)
       if (before) noteDrains(drains, { before: before.desired, now: desired, id, reach })
       try {
-        return await apply(served)
+        const outcome = await apply(served)
+        if (outcome.status === 'serving') whole.add(key)
+        else whole.delete(key)
+        return outcome
       } catch (error) {
         if (!(error instanceof OperatingError)) throw error
         vouching.suspect()
@@ -211,12 +223,18 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
     },
     remove: async (key) => {
       services.delete(key)
+      whole.delete(key)
       drains.forget(key)
       await writer.want(goneOf(key))
     },
     releaseUnclaimed: () => writer.releaseUnclaimed(),
     verify: async () => (await verify())?.elements ?? 0,
-    inspect: async () => ({ repaired: await verify(), flows: await countFlows() }),
+    inspect: async () => {
+      await followNodes()
+      const lost = new Set([...whole].flatMap((key) => lostOf(services.get(key)?.targets ?? [])))
+      const problem = lost.size === 0 ? null : [...lost].slice(0, 5).join('; ')
+      return { repaired: await verify(), flows: await countFlows(), problem }
+    },
     repairs: () => repairs.newest(),
     doubt: () => vouching.doubt(),
     callNode: createReturnCalls(parts).call,
@@ -242,31 +260,6 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
   }
 }
 
-interface Turned {
-  readonly before: DesiredResource
-  readonly now: DesiredResource
-  readonly id: number | undefined
-  readonly reach: Reach
-}
-
-/** Frontends and nodes that the new order leaves out drain; those that came back don't. */
-const noteDrains = (drains: Drains, { before, now, id, reach }: Turned): void => {
-  const key = now.marks.key
-  const ordered = new Set(carried(now).map(keyOfFrontend))
-  drains.stay(key, ordered)
-  for (const frontend of carried(before).map(keyOfFrontend)) {
-    if (!ordered.has(frontend)) drains.leaves(key, frontend)
-  }
-  if (id === undefined) return
-  const service = classIdText(id)
-  const nodes = new Set(now.targets.map(({ ip }) => reach.macOf(ip)))
-  for (const { ip } of before.targets) {
-    const mac = reach.macOf(ip)
-    if (mac !== undefined && !nodes.has(mac)) drains.nodeLeaves(service, mac)
-  }
-  for (const mac of nodes) if (mac !== undefined) drains.nodeStays(service, mac)
-}
-
 const goneOf = (key: ResourceKey): Wanted => ({
   key,
   frontends: new Map(),
@@ -277,13 +270,6 @@ const goneOf = (key: ResourceKey): Wanted => ({
 
 const affinityOf = ({ affinity }: DesiredResource): AffinityClass | undefined =>
   affinity.kind === 'ClientIP' ? affinityClassFor(affinity.timeoutSeconds) : undefined
-
-const isSctp = ({ protocol }: ResourceFrontend): boolean => protocol === 'SCTP'
-const carried = ({ frontends }: DesiredResource): readonly ResourceFrontend[] =>
-  frontends.filter((at) => !isSctp(at))
-
-const keyOfFrontend = ({ ip, protocol, port }: ResourceFrontend): FrontendKey =>
-  `${ip} . ${protocol === 'TCP' ? 6 : 17} . ${port}`
 
 /** The kernel counts packets and bytes, and knows no connections. */
 const noCounters: PlaneCounters = {

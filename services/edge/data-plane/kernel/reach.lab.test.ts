@@ -1,3 +1,4 @@
+import { eventually } from '@weir/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { tunnelMacOf } from '../../domain/tunnel-mac.ts'
 import {
@@ -98,6 +99,24 @@ describe.skipIf(problem !== undefined)(
       })
       const answers = await lab.ask({ protocol: 'TCP', address: vips.IPv4, count: 10 })
       expect(nodesOf(answers)).toEqual(new Set(['n1']))
+    })
+
+    test('that were lost with a link are named when the edge is asked, and found again', async () => {
+      // No look of its own comes before it is asked.
+      const plane = await edges.planeOn('e1', { lookMs: 600_000 })
+      expect(await serve(plane)).toEqual({ status: 'serving' })
+      expect((await plane.inspect()).problem).toBeNull()
+      await lab.on('switch')(['ip', 'link', 'set', 'e1', 'down'])
+      await on('e1', 'neigh flush dev eth0')
+      expect((await plane.inspect()).problem).toBe(
+        'node n1 (10.0.0.21) does not answer on eth0; node n2 (10.0.0.22) does not answer on eth0',
+      )
+      await lab.on('switch')(['ip', 'link', 'set', 'e1', 'up'])
+      await eventually(async () => expect((await plane.inspect()).problem).toBeNull(), {
+        deadlineMs: 20_000,
+      })
+      const answers = await lab.ask({ protocol: 'TCP', address: vips.IPv4, count: 30 })
+      expect(nodesOf(answers)).toEqual(new Set(['n1', 'n2']))
     })
 
     test.each([

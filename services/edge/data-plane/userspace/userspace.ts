@@ -181,6 +181,7 @@ export const createUserspacePlane = ({ clock, ids, limits }: UserspaceOptions): 
     // Its sockets are its own: nobody else can change them.
     inspect: async () => ({
       repaired: null,
+      problem: null,
       flows: new Map([...services].map(([key, { flows }]) => [key, flows.size])),
     }),
     repairs: () => [],
