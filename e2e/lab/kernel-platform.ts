@@ -208,7 +208,8 @@ const proxyArguments = (node: NodeName, kubeconfig: string): readonly string[] =
 const openNode = async (lab: Lab, node: NodeName): Promise<void> => {
   const { IPv4, IPv6 } = podAddress(node, 1)
   const lines = [
-    'link add pods type bridge',
+    // Else it has the least address of its pods' ports, and those that stay go on sending to that when it goes.
+    'link add pods address 02:00:0a:f4:00:01 type bridge',
     'link set pods up',
     `addr add ${IPv4}/24 dev pods`,
     `addr add ${IPv6}/64 dev pods nodad`,
