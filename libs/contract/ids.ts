@@ -65,19 +65,28 @@ export const sharingKey = z
   .brand('SharingKey')
 export type SharingKey = z.infer<typeof sharingKey>
 
-/** The Services of one namespace that name one key: names their stream, and holds their address. */
+/**
+ * The Services of one namespace that name one key, and one driver or none: names their stream, and holds their
+ * address.
+ */
 export const sharingGroup = z
   .string()
   .regex(/^share-[0-9a-f]{32}$/)
   .brand('SharingGroup')
 export type SharingGroup = z.infer<typeof sharingGroup>
 
-/** The group of Services that name `key` in one namespace of one cluster. */
+/**
+ * The group of Services that name `key` in one namespace of one cluster. Two drivers would announce the address
+ * each for its own ports, so those that name another driver are another group.
+ */
 export const sharingGroupOf = (at: {
   readonly cluster: ClusterId
   readonly namespace: string
   readonly key: SharingKey
-}): SharingGroup => sharingGroup.parse(`share-${hashOf([at.cluster, at.namespace, at.key])}`)
+  /** The driver that the Service names, if any. */
+  readonly driver?: DriverName | undefined
+}): SharingGroup =>
+  sharingGroup.parse(`share-${hashOf([at.cluster, at.namespace, at.key, at.driver ?? null])}`)
 
 /** The platform's own tenant: pools, drivers and operator acts are in its log. */
 export const platformTenant: TenantId = tenantId.parse('platform')

@@ -1,5 +1,11 @@
 // What tenants really want, moment by moment: the oracle that no process can ask.
-import { clusterId, sharingGroupOf, sharingKey, type SharingGroup } from '@weir/contract'
+import {
+  clusterId,
+  driverName,
+  sharingGroupOf,
+  sharingKey,
+  type SharingGroup,
+} from '@weir/contract'
 import type { Service } from '../kube/object.ts'
 import type { Entry } from './ledger.ts'
 
@@ -33,10 +39,12 @@ export interface TrueServices {
 export const sharingAnnotation = 'weir.dev/sharing-key'
 
 /** The group that a Service asks to be in as it is now. */
-export const groupOf = (cluster: string, { metadata }: Service): SharingGroup | undefined => {
+export const groupOf = (cluster: string, { metadata, spec }: Service): SharingGroup | undefined => {
   const key = metadata.annotations?.[sharingAnnotation]
   const at = { cluster: clusterId.parse(cluster), namespace: metadata.namespace ?? 'default' }
-  return key === undefined ? undefined : sharingGroupOf({ ...at, key: sharingKey.parse(key) })
+  if (key === undefined) return undefined
+  const driver = driverName.safeParse(spec.loadBalancerClass?.replace('weir.dev/', '')).data
+  return sharingGroupOf({ ...at, key: sharingKey.parse(key), driver })
 }
 
 const cleanupFinalizer = 'weir.dev/load-balancer-cleanup'

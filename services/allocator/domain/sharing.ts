@@ -48,7 +48,12 @@ export const evolveSharing = (at: Sharing, event: RecordedEvent): Sharing => {
 export const groupOf = ({ cluster, namespace, intent }: Situation['seen']) =>
   intent.sharingKey === undefined
     ? undefined
-    : sharingGroupOf({ cluster, namespace, key: intent.sharingKey })
+    : sharingGroupOf({
+        cluster,
+        namespace,
+        key: intent.sharingKey,
+        driver: intent.requestedDriver,
+      })
 
 /** All that a load balancer holds, what it leaves included. */
 export const heldOf = (balancer: Balancer): Held =>
