@@ -38,7 +38,8 @@ const app = 'first-packet'
 export const openStage = async (options: StageOptions): Promise<Stage> => {
   const { signal, tell, proxyPauseMs } = options
   tell('starting the platform with its kernel edges, an API server and kube-proxies')
-  const pause = proxyPauseMs === undefined ? [] : [`--nftables-min-sync-period=${proxyPauseMs}ms`]
+  // Its name says iptables, and kube-proxy heeds it in every mode but ipvs.
+  const pause = proxyPauseMs === undefined ? [] : [`--iptables-min-sync-period=${proxyPauseMs}ms`]
   const platform = await startKernelPlatform({ proxyArguments: pause })
   try {
     signal.throwIfAborted()
