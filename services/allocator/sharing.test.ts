@@ -151,6 +151,19 @@ describe('Services of one namespace with one key', () => {
   })
 })
 
+test('a group whose address of one family rests has none of that family for a Service of the other', async () => {
+  const world = await createWorld()
+  const ranges = ['198.51.100.0/29', '2001:db8::/126'].map((block) => ({ block }))
+  await world.sayPool(poolCreated('', { ranges }))
+  await world.sayCluster(connected())
+  await sees(world, web, { intent: at(80) })
+  await end(world, web)
+  await sees(world, mail, { intent: at(80, { ipFamilies: ['IPv6'] }) })
+  expect(await world.held()).toEqual({ '2001:db8::': group })
+  await sees(world, uid(3), { intent: at(25) })
+  expect(await world.held()).toEqual({ [one]: group, '2001:db8::': group })
+})
+
 test('a Service that names another driver has another address', async () => {
   const world = await open()
   await sees(world, web, { intent: at(80) })

@@ -7,7 +7,7 @@ import type {
   SharingGroup,
   TenantId,
 } from '@weir/contract'
-import { event, poolCovers, poolSize, serviceUid, type DomainEvent } from '@weir/contract'
+import { event, familyOf, poolCovers, poolSize, serviceUid, type DomainEvent } from '@weir/contract'
 import type { AddressIndex } from './address-index.ts'
 
 /** Who asks, for what, and what there is to give. */
@@ -67,7 +67,9 @@ export const chooseAddress = (wish: Wish): Choice => {
   if (pools.length === 0) {
     return refusedBy(event('FamilyUnsupported', { intentHash: wish.intentHash, family }))
   }
-  const before = wish.index.lastOf(wish.tenant, wish.holder)
+  const last = wish.index.lastOf(wish.tenant, wish.holder)
+  // A group may have let go of an address of the other family.
+  const before = last && familyOf(last) === family ? last : undefined
   const home = before && pools.find((pool) => poolCovers(pool, before))
   if (before && home) return { found: true, ip: before, pool: home.name, reason: 'sticky' }
   for (const pool of pools) {
