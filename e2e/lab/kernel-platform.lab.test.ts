@@ -5,6 +5,7 @@ import { announcing } from './suites/announcing.ts'
 import { life } from './suites/life.ts'
 import { losses } from './suites/losses.ts'
 import { noNodePorts } from './suites/no-node-ports.ts'
+import { oneAddress } from './suites/one-address.ts'
 import { policies } from './suites/policies.ts'
 import { sharing } from './suites/sharing.ts'
 import { verify } from './suites/verify.ts'
@@ -31,6 +32,9 @@ describe.skipIf(problem !== undefined)(
     })
     describe('one Service', () => {
       life(scenario)
+    })
+    describe('two Services at one address', () => {
+      oneAddress(scenario)
     })
     describe('without node ports', () => {
       noNodePorts(scenario)

@@ -19,7 +19,12 @@ const runTests = async (words: readonly string[]): Promise<void> => {
   await vitest.close()
 }
 
+const usage = `npm run lab [-- FILE... [-t TITLE]]   the lab's tests, all or some, with vitest's options
+npm run lab -- shell                  the lab's platform, left up until Ctrl-C
+They need nft, ip and bird, and root or a user namespace: unshare -Urnm npm run lab`
+
 const words = process.argv.slice(2)
-if (words[0] === 'shell') process.exitCode = await openShell()
+if (words[0] === '--help') process.stdout.write(`${usage}\n`)
+else if (words[0] === 'shell') process.exitCode = await openShell()
 else await runTests(words)
 process.exit()
