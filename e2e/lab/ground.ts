@@ -174,22 +174,30 @@ export const ofEveryFlow = <T>(
 export interface Live {
   readonly count: number
   alive(): Promise<number>
+  /** How many live, and in words how many of each family and protocol. */
+  look(): Promise<{ readonly alive: number; readonly told: string }>
   end(): void
 }
 
 export const holdFlows = async ({ lab }: KernelPlatform, addresses: Addresses): Promise<Live> => {
-  const held = await ofEveryFlow(addresses, ({ protocol, address }) =>
-    lab.hold(address, protocol === 'TCP' ? 200 : 50, protocol),
-  )
-  const answers = held.flatMap((one) => one.answers)
+  const held = await ofEveryFlow(addresses, async ({ family, protocol, address }) => {
+    const flows = await lab.hold(address, protocol === 'TCP' ? 200 : 50, protocol)
+    return { name: `${family} ${protocol}`, flows }
+  })
+  const answers = held.flatMap(({ flows }) => flows.answers)
   expect(answers).not.toContain(null)
+  const look = async () => {
+    const living = await Promise.all(held.map(({ flows }) => flows.alive()))
+    const told = held.map(
+      ({ name, flows }, at) => `${name} ${living[at]} of ${flows.answers.length}`,
+    )
+    return { alive: living.reduce((sum, one) => sum + one, 0), told: told.join(', ') }
+  }
   return {
     count: answers.length,
-    alive: async () => {
-      const living = await Promise.all(held.map((one) => one.alive()))
-      return living.reduce((sum, one) => sum + one, 0)
-    },
-    end: () => held.forEach((one) => one.end()),
+    alive: async () => (await look()).alive,
+    look,
+    end: () => held.forEach(({ flows }) => flows.end()),
   }
 }
 
