@@ -6,6 +6,8 @@ import { systemClock } from '@weir/kernel'
 export interface Running {
   readonly pid: number
   readonly ended: Promise<string>
+  /** What it wrote last. */
+  lastWords?(): string
   stop(): Promise<void>
   kill(): Promise<void>
 }
@@ -22,7 +24,7 @@ export interface Part {
   /** Resolves when it runs and answers. */
   up(): Promise<void>
   stop(): Promise<void>
-  /** How often it ended without being asked to, and not by us. */
+  /** How it ended without being asked to, and not by us, each time, and the last line that it wrote. */
   readonly surprises: () => readonly string[]
 }
 
@@ -32,6 +34,9 @@ export interface PartOptions {
   /** Whether it answers; asked until it does. */
   readonly ready: () => Promise<boolean>
 }
+
+const lastLine = (running: Running): string =>
+  running.lastWords?.().split('\n').at(-1)?.slice(0, 600) ?? ''
 
 const restartMs = 400
 const readyDeadlineMs = 90_000
@@ -49,7 +54,7 @@ export const startPart = async ({ name, start, ready }: PartOptions): Promise<Pa
       if (current !== running) return
       current = undefined
       if (stopping.signal.aborted) return
-      if (!expected) surprises.push(how)
+      if (!expected) surprises.push(`${how}: ${lastLine(running)}`)
       expected = false
       starting = again()
     })

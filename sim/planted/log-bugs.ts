@@ -83,7 +83,7 @@ export const logBugs: readonly PlantedBug[] = [
   {
     name: 'the bus is the only way',
     does: 'nobody looks in the log for what the bus did not bring',
-    within: 30,
+    within: 60,
     plants: {
       store: inWork(['watcher', 'allocator', 'provisioner'], () => ({
         lagging: async () => [],
