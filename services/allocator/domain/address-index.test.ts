@@ -73,19 +73,26 @@ test('what another tenant let go under the same name is not a way back', () => {
   expect(index.lastOf('rival', 's1')).toBeUndefined()
 })
 
-test('a choice and a refusal among 100,000 claims cost well under a millisecond each', () => {
-  const index = createAddressIndex()
-  const wide = pool.parse({ ...block, ranges: ['10.0.0.0/15'] })
-  const claims = Array.from({ length: 100_000 }, (_, n): AddressClaim => ({
-    ...held(0),
-    ip: ipAddress.parse(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`),
-  }))
-  index.load(claims)
-  index.usage(wide, 'IPv4', 0)
-  const began = performance.now()
-  for (let n = 0; n < 1000; n += 1) {
-    index.usage(wide, 'IPv4', n)
-    index.longestReleased(wide, 'IPv4', n)
-  }
-  expect(performance.now() - began).toBeLessThan(1000)
-})
+/** To parse so many addresses takes as long as the machine wants. */
+const patient = { timeout: 60_000 }
+
+test(
+  'a choice and a refusal among 100,000 claims cost well under a millisecond each',
+  patient,
+  () => {
+    const index = createAddressIndex()
+    const wide = pool.parse({ ...block, ranges: ['10.0.0.0/15'] })
+    const claims = Array.from({ length: 100_000 }, (_, n): AddressClaim => ({
+      ...held(0),
+      ip: ipAddress.parse(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`),
+    }))
+    index.load(claims)
+    index.usage(wide, 'IPv4', 0)
+    const began = performance.now()
+    for (let n = 0; n < 1000; n += 1) {
+      index.usage(wide, 'IPv4', n)
+      index.longestReleased(wide, 'IPv4', n)
+    }
+    expect(performance.now() - began).toBeLessThan(1000)
+  },
+)
