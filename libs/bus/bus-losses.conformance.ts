@@ -1,3 +1,4 @@
+import { OperatingError } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { expect, test } from 'vitest'
 import {
@@ -51,6 +52,25 @@ export const losses = (connect: Connect, harness: () => BusHarness): void => {
     await eventually(() => rebuilt.every((times) => times.length > 0))
     await Promise.all([bus.ensureStreams(), other.ensureStreams()])
     expect(rebuilt).toEqual([[['EVT']], [['EVT']]])
+  })
+
+  test.each([
+    ['its server crashes', async () => harness().restart()],
+    ['its stream vanishes', async () => harness().loseStream('OBS')],
+  ])('a read of last values that breaks off when %s says so in words', async (_, harm) => {
+    const bus = await connect()
+    const keys = Array.from({ length: 1200 }, (__, at) => `weir.obs.lost.${at}`)
+    await bus.publish(keys.map((subject) => ({ subject, body: subject })))
+    const read = async (): Promise<void> => {
+      let count = 0
+      for await (const { body } of bus.lastOfEach('OBS', 'weir.obs.lost.*')) {
+        expect(body).toContain('weir.obs.lost')
+        if (++count === 1) await harm()
+      }
+    }
+    const outcome = await read().catch((error: unknown) => error)
+    await bus.ensureStreams()
+    if (outcome !== undefined) expect(outcome).toBeInstanceOf(OperatingError)
   })
 
   test('a crash of the server is survived: what was stored and what comes later arrives', async () => {

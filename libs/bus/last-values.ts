@@ -1,9 +1,10 @@
 import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream'
 import type { ConsumerInfo, JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
+import { OperatingError } from '@weir/kernel'
 import type { IncomingMessage } from './bus.ts'
 import { headersOf, incomingOf } from './incoming.ts'
-import { withRetry, type RetryDeps } from './retry.ts'
+import { RETRY, withRetry, type RetryDeps } from './retry.ts'
 
 export interface LastValueDeps extends RetryDeps {
   readonly client: JetStreamClient
@@ -52,7 +53,7 @@ export async function* lastOfEachOn(
         reader.fetch({ max_messages: Math.min(PAGE, left), expires: PAGE_EXPIRES_MS }),
       )
       let read = 0
-      for await (const message of page) {
+      for await (const message of named(page, attempted)) {
         read += 1
         left = message.info.pending
         yield incomingOf(message)
@@ -62,6 +63,19 @@ export async function* lastOfEachOn(
     }
   } finally {
     await manager.consumers.delete(stream, info.name).catch(() => undefined)
+  }
+}
+
+/**
+ * A page of messages whose end is told in words when it breaks off, as with a stream that vanishes meanwhile. It is
+ * not tried again here: what was read of it does not come again.
+ */
+async function* named<T>(page: AsyncIterable<T>, attempted: string): AsyncGenerator<T> {
+  try {
+    yield* page
+  } catch (error) {
+    const problem = `cannot ${attempted}; the read broke off`
+    throw new OperatingError(problem, { cause: error, retry: RETRY })
   }
 }
 

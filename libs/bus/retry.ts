@@ -13,7 +13,8 @@ export interface RetryDeps {
 
 /** After this no further attempt begins; a caller with a loop of its own tries again later. */
 const PATIENCE_MS = 4_000
-const RETRY = { afterMs: 1_000 }
+/** When to try again what the bus did not answer. */
+export const RETRY = { afterMs: 1_000 }
 const BACKOFF = { minMs: 50, maxMs: 1_000 }
 
 /**
