@@ -15,6 +15,7 @@ import { createMemoryStore } from '@weir/eventlog'
 import { silentLogger, systemIds, type Clock } from '@weir/kernel'
 import { expect, test } from 'vitest'
 import { createDirectReturns } from './direct-returns.ts'
+import { heartbeatsOf } from './edge-words.ts'
 
 const tenant = tenantId.parse('acme')
 const cluster = clusterId.parse('5a8f7a52-0c1e-4a7b-9d1c-3a1f7c2b9e10')
@@ -47,17 +48,11 @@ const open = async () => {
   const clock: Clock = { now: () => now, sleep: async () => undefined }
   const bus = createMemoryBus({ clock, random: () => 0.5 })
   const store = createMemoryStore({ clock, ids: systemIds })
-  const recorder = () =>
-    createDirectReturns({
-      bus,
-      log: store.log,
-      observed: store.observed,
-      fleets: () => [{ driver: edge, fleet }],
-      clock,
-      logger: silentLogger,
-      intervalMs: 1000,
-      settleMs,
-    })
+  const recorder = () => {
+    const { log, observed } = store
+    const { record } = createDirectReturns({ log, observed, clock, logger: silentLogger, settleMs })
+    return { record: async () => record({ driver: edge, beats: await heartbeatsOf(bus, fleet) }) }
+  }
   const say = async (category: 'cluster' | 'status', said: DomainEvent): Promise<void> => {
     const id = category === 'cluster' ? cluster : service
     const stream = streamOf(category, id)

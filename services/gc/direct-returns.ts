@@ -1,55 +1,36 @@
 import {
-  edgeHeartbeat,
   event,
   streamOf,
-  streams,
   type DriverName,
-  type FleetName,
+  type EdgeHeartbeat,
   type ReturnFinding,
 } from '@weir/contract'
-import type { Bus } from '@weir/bus'
 import type { EventLog, Observed } from '@weir/eventlog'
-import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
+import type { Clock, Logger } from '@weir/kernel'
 import { failedPools, returnStory, type FailedPool } from './domain/direct-return.ts'
+import type { EdgeRecorder } from './edge-words.ts'
 import { collectorName } from './record.ts'
 
 export interface DirectReturnsPorts {
-  readonly bus: Pick<Bus, 'lastOfEach'>
   readonly log: Pick<EventLog, 'story' | 'append' | 'now'>
   readonly observed: Pick<Observed, 'get'>
-  /** Asked each time: fleets may come later. */
-  readonly fleets: () => readonly { readonly driver: DriverName; readonly fleet: FleetName }[]
   readonly clock: Clock
   readonly logger: Logger
-  readonly intervalMs: number
   /** How long a Service's status must have been shown, and a cluster have been as it is, to be judged. */
   readonly settleMs: number
-}
-
-/** Puts into the clusters' stories which of their node pools cannot answer clients directly. */
-export interface DirectReturns {
-  /** Each pool once since somebody said last who serves the cluster. How many it was. */
-  record(): Promise<number>
-  /** Again and again, each interval, until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void>
 }
 
 /** An edge that was not heard for so long tells nothing of now. */
 const freshMs = 60_000
 
-export const createDirectReturns = (ports: DirectReturnsPorts): DirectReturns => {
-  const { bus, log, observed, fleets, clock, logger, intervalMs, settleMs } = ports
+/**
+ * Puts into the clusters' stories which of their node pools cannot answer clients directly: each once since somebody
+ * said last who serves the cluster.
+ */
+export const createDirectReturns = (ports: DirectReturnsPorts): EdgeRecorder => {
+  const { log, observed, clock, logger, settleMs } = ports
 
-  const findingsOf = async (fleet: FleetName): Promise<readonly ReturnFinding[]> => {
-    const found: ReturnFinding[] = []
-    const beats = bus.lastOfEach(streams.edge.name, `weir.edge.${fleet}.heartbeat.*`)
-    for await (const { body } of beats) {
-      const beat = edgeHeartbeat.safeParse(parseJson(body))
-      if (!beat.success || clock.now() - Date.parse(beat.data.at) > freshMs) continue
-      found.push(...(beat.data.returns ?? []))
-    }
-    return found
-  }
+  const isFresh = ({ at }: EdgeHeartbeat): boolean => clock.now() - Date.parse(at) <= freshMs
   /** Before its status shows the address, a node need not know it. */
   const isShown = async ({ tenant }: ReturnFinding, { service }: FailedPool): Promise<boolean> => {
     const story = await log.story(tenant, service)
@@ -91,40 +72,18 @@ export const createDirectReturns = (ports: DirectReturnsPorts): DirectReturns =>
     }
     return told.length
   }
-  const record = async (): Promise<number> => {
-    let count = 0
-    for (const { driver, fleet } of fleets()) {
-      const found = await findingsOf(fleet)
+  return {
+    record: async ({ driver, beats }) => {
+      let count = 0
+      const found = beats.filter(isFresh).flatMap(({ returns }) => returns ?? [])
       for (const [first, ...rest] of Map.groupBy(found, nameOf).values()) {
         if (first === undefined) continue
         const all = [first, ...rest] as const
         if (all.some(({ silent }) => silent.length > 0)) count += await recordOf(driver, all)
       }
-    }
-    return count
-  }
-  return {
-    record,
-    run: async (signal) => {
-      while (!signal.aborted) {
-        try {
-          await record()
-        } catch (error) {
-          if (!(error instanceof OperatingError)) throw error
-          logger.warn({ problem: explainError(error) }, 'cannot record what edges found of nodes')
-        }
-        await clock.sleep(intervalMs, signal)
-      }
+      return count
     },
   }
 }
 
 const nameOf = ({ tenant, cluster }: ReturnFinding): string => `${tenant} ${cluster}`
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}

@@ -1,5 +1,6 @@
 import { createMemoryBus } from '@weir/bus'
 import {
+  driverName,
   edgeHeartbeatSubject,
   edgeId,
   fleetName,
@@ -7,12 +8,14 @@ import {
   type EdgeRepair,
 } from '@weir/contract'
 import { createMemoryStore } from '@weir/eventlog'
-import { silentLogger, systemClock, systemIds } from '@weir/kernel'
+import { systemClock, systemIds } from '@weir/kernel'
 import { expect, test } from 'vitest'
 import { createEdgeRepairs } from './edge-repairs.ts'
+import { heartbeatsOf } from './edge-words.ts'
 
 const fleet = fleetName.parse('local')
 const edge = edgeId.parse('edge-1')
+const driver = driverName.parse('edge')
 const repair = (second: number): EdgeRepair => ({
   at: `2026-01-01T00:00:0${second}.000Z`,
   elements: second,
@@ -22,15 +25,10 @@ const repair = (second: number): EdgeRepair => ({
 const open = async () => {
   const bus = createMemoryBus({ clock: systemClock, random: () => systemIds.random() })
   const store = createMemoryStore({ clock: systemClock, ids: systemIds })
-  const recorderOf = () =>
-    createEdgeRepairs({
-      bus,
-      log: store.log,
-      fleets: () => [fleet],
-      clock: systemClock,
-      logger: silentLogger,
-      intervalMs: 1000,
-    })
+  const recorderOf = () => {
+    const { record } = createEdgeRepairs(store.log)
+    return { record: async () => record({ driver, beats: await heartbeatsOf(bus, fleet) }) }
+  }
   const beat = async (...repairs: readonly EdgeRepair[]): Promise<void> => {
     const at = '2026-01-01T00:00:09.000Z'
     const said = { fleet, edge, dataPlane: 'kernel', startedAt: at, at, repairs, resources: [] }

@@ -5,6 +5,7 @@ import { run } from '@weir/runtime'
 import { config } from './config.ts'
 import { createDirectReturns } from './direct-returns.ts'
 import { createEdgeRepairs } from './edge-repairs.ts'
+import { recordEdgeWords } from './edge-words.ts'
 import { collectorName, createCollector } from './handle.ts'
 import { measureCleanup } from './measure.ts'
 import { createReminders } from './reminders.ts'
@@ -49,19 +50,24 @@ await run({
         breakerShare: settings.WEIR_GC_BREAKER_SHARE,
       },
     })
-    const intervalMs = Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000)
-    const words = { bus: backbone.bus, log: store.log, clock, logger, intervalMs }
-    const fleets = () => fleetsOf(registry)
-    const repairs = createEdgeRepairs({
-      ...words,
-      fleets: () => fleets().map(({ fleet }) => fleet),
-    })
     const settleMs = settings.WEIR_GC_RETURN_SECONDS * 1000
-    const returns = createDirectReturns({ ...words, fleets, observed: store.observed, settleMs })
+    const { log, observed } = store
+    const words = {
+      bus: backbone.bus,
+      fleets: () => fleetsOf(registry),
+      recorders: [
+        createEdgeRepairs(log),
+        createDirectReturns({ log, observed, clock, logger, settleMs }),
+      ],
+      clock,
+      logger,
+      intervalMs: Math.min(settings.WEIR_GC_INTERVAL_SECONDS * 1000, 10_000),
+    }
+    const edges = { run: (until: AbortSignal) => recordEdgeWords(words, until) }
     const everyMs = settings.WEIR_GC_REMIND_SECONDS * 1000
     const owners = { store, follower, clock, logger, holder, everyMs, observeOnly }
     const reminders = createReminders({ ...owners, onLook: measured.onLook })
-    const parts = [registry, collector, repairs, returns, reminders]
+    const parts = [registry, collector, edges, reminders]
     const running = parts.map((part) => part.run(signal))
     return {
       stop: async () => {
