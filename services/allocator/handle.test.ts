@@ -5,11 +5,13 @@ import {
   asking,
   connected,
   createWorld,
+  end,
   deregistered,
   home,
   intentOf,
   mail,
   poolCreated,
+  sees,
   uid,
   web,
   type World,
@@ -24,15 +26,6 @@ const open = async (block: string, options?: WorldOptions): Promise<World> => {
   await world.sayPool(poolCreated(block))
   await world.sayCluster(connected())
   return world
-}
-const sees = async (world: World, ...given: Parameters<World['see']>): Promise<void> => {
-  await world.see(...given)
-  await world.settle()
-}
-const end = async (world: World, service = web): Promise<void> => {
-  await sees(world, service, { phase: 'deleting' })
-  await world.clear(service)
-  await world.settle()
 }
 
 test('a whole life, and the same address when it comes back', async () => {

@@ -262,6 +262,18 @@ export const createWorld = async (options: WorldOptions = {}) => {
   }
 }
 
+/** A Service is seen, and all that follows is worked off. */
+export const sees = async (world: World, ...given: Parameters<World['see']>): Promise<void> => {
+  await world.see(...given)
+  await world.settle()
+}
+/** A Service's whole way out. */
+export const end = async (world: World, service = web): Promise<void> => {
+  await sees(world, service, { phase: 'deleting' })
+  await world.clear(service)
+  await world.settle()
+}
+
 const lbTypes = (story: readonly RecordedEvent[]): readonly string[] =>
   story.filter(({ subject }) => subject.startsWith('lb-')).map(({ type }) => type)
 

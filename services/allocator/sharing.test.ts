@@ -15,10 +15,12 @@ import {
   asking,
   connected,
   createWorld,
+  end,
   home,
   intentOf,
   mail,
   poolCreated,
+  sees,
   uid,
   web,
   type World,
@@ -36,10 +38,6 @@ const open = async (options?: WorldOptions): Promise<World> => {
   await world.sayCluster(connected())
   return world
 }
-const sees = async (world: World, ...given: Parameters<World['see']>): Promise<void> => {
-  await world.see(...given)
-  await world.settle()
-}
 const at = (port: number, more: Partial<LoadBalancerIntent> = {}): LoadBalancerIntent =>
   intentOf({
     ports: [{ name: '', protocol: 'TCP', port, nodePort: 30_000 + port } as never],
@@ -49,11 +47,6 @@ const at = (port: number, more: Partial<LoadBalancerIntent> = {}): LoadBalancerI
 const alone = (port: number): LoadBalancerIntent => {
   const { sharingKey: _, ...intent } = at(port)
   return intent
-}
-const end = async (world: World, service: ServiceUid): Promise<void> => {
-  await sees(world, service, { phase: 'deleting' })
-  await world.clear(service)
-  await world.settle()
 }
 const refusalOf = async (world: World, service: ServiceUid) =>
   (await world.story(service)).findLast(({ type }) => /Taken|Invalid/.test(type))?.data
