@@ -1,7 +1,7 @@
 import { ipAddress } from '@weir/contract'
 import { expect, test } from 'vitest'
 import { desiredOf } from '../rig/orders.ts'
-import { callsOf, createReturns, type ReturnAnswer } from './direct-return.ts'
+import { callsOf, callsOfAll, createReturns, type ReturnAnswer } from './direct-return.ts'
 
 const everyMs = 30_000
 const nodes = [
@@ -46,6 +46,20 @@ test.each([
   ['has addresses of another family', { frontends: [{ ...web, ip: '2001:db8:f::10' }] }],
 ])('no node is called for a Service that %s', (_, over) => {
   expect(callsOf(desiredWith(over), nodes)).toEqual([])
+})
+
+test('one resource tells of all nodes of a cluster under Cluster, each of its own under Local', () => {
+  const served = (policy: string, count: number) =>
+    Array.from({ length: count }, () => ({ desired: desiredWith({ policy }), usable: nodes }))
+  const names = (all: ReturnType<typeof callsOfAll>) => all.map(({ node }) => node)
+  expect(names(callsOfAll(served('Cluster', 100)))).toEqual(['a', 'b'])
+  expect(callsOfAll(served('Local', 3))).toHaveLength(3 * nodes.length)
+  const shut = {
+    desired: desiredWith({ policy: 'Cluster', sourceRanges: ['10.0.0.0/8'] }),
+    usable: nodes,
+  }
+  const some = callsOfAll([shut, ...served('Cluster', 2)])
+  expect(names(some), 'the first cannot be called').toEqual(['a', 'b'])
 })
 
 test.each<[ReturnType<typeof after>, readonly ReturnAnswer[]]>([

@@ -89,10 +89,34 @@ export const createReturns = (everyMs: number): Returns => {
   }
 }
 
+/** A resource that is served, and its nodes that take new flows. */
+export interface ServedHere {
+  readonly desired: DesiredResource
+  readonly usable: readonly { readonly node: string; readonly ip: string }[]
+}
+
+/**
+ * The calls for all that is served. Under `Cluster` the nodes are the same for every resource of a cluster, so one for
+ * each family tells of them all, however many there are.
+ */
+export const callsOfAll = (served: Iterable<ServedHere>): readonly ReturnCall[] => {
+  const told = new Set<string>()
+  const calls: ReturnCall[] = []
+  for (const { desired, usable } of served) {
+    const { marks, policy, frontends } = desired
+    const nodes = `${marks.tenant} ${marks.cluster} ${[...new Set(frontends.map(({ ip }) => isSix(ip)))].join()}`
+    if (policy === 'Cluster' && told.has(nodes)) continue
+    const own = callsOf(desired, usable)
+    if (policy === 'Cluster' && own.length > 0) told.add(nodes)
+    calls.push(...own)
+  }
+  return calls
+}
+
 /** The calls that tell something of the nodes of one resource which take new flows. */
 export const callsOf = (
   desired: DesiredResource,
-  usable: readonly { readonly node: string; readonly ip: string }[],
+  usable: ServedHere['usable'],
 ): readonly ReturnCall[] => {
   // A node refuses whoever is outside the ranges, and the edge may be.
   if (desired.sourceRanges.length > 0) return []

@@ -1,7 +1,7 @@
 import type { ReturnFinding } from '@weir/contract'
 import type { Clock } from '@weir/kernel'
 import type { DataPlane } from '../data-plane/data-plane.ts'
-import { callsOf, createReturns } from '../domain/direct-return.ts'
+import { callsOfAll, createReturns } from '../domain/direct-return.ts'
 import type { Holding } from '../holding.ts'
 
 /** Calls nodes by the addresses of load balancers, again and again, where the data plane can. */
@@ -28,12 +28,12 @@ export const createReturnWatch = (options: ReturnWatchOptions): ReturnWatch => {
   const returns = createReturns(everyMs)
 
   const round = async (signal: AbortSignal): Promise<void> => {
-    const calls = [...holdings()].flatMap(({ order, outcome, targets }) =>
+    const served = [...holdings()].flatMap(({ order, outcome, targets }) =>
       order.order === 'serve' && outcome?.status === 'serving'
-        ? callsOf(order.desired, targets)
+        ? [{ desired: order.desired, usable: targets }]
         : [],
     )
-    for (const call of returns.due(calls, clock.now()).slice(0, roundMost)) {
+    for (const call of returns.due(callsOfAll(served), clock.now()).slice(0, roundMost)) {
       const answer = await plane.callNode?.(call)
       if (signal.aborted || answer === undefined) return
       returns.note(call, answer, clock.now())
