@@ -56,11 +56,9 @@ export const createHeartbeat = (options: HeartbeatOptions): Heartbeat => {
     part?: NonNullable<EdgeHeartbeat['part']>,
   ) => {
     const parts = part === undefined ? {} : { part }
-    const made = {
-      dataPlane: plane.kind,
-      repairs: [...plane.repairs()],
-      returns: [...(options.returns?.() ?? [])],
-    }
+    const isFirst = part === undefined || part.number === 0
+    const returns = isFirst ? { returns: [...(options.returns?.() ?? [])] } : {}
+    const made = { dataPlane: plane.kind, repairs: [...plane.repairs()], ...returns }
     const about = { fleet, edge, startedAt, at, ...made }
     const said: EdgeHeartbeat = { ...about, ...parts, resources }
     const subject = edgeHeartbeatSubject(fleet, edge, part?.number)

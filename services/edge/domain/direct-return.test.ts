@@ -115,3 +115,20 @@ test('who does not answer is called again soon, who does much later, and so is w
   returns.note(b, 'unknown', 10 * everyMs)
   expect(whoAt(11 * everyMs)).toHaveLength(length)
 })
+
+test('names of nodes that fill a message are told of as many clusters as there is room for', () => {
+  const returns = createReturns(everyMs)
+  for (let cluster = 0; cluster < 40; cluster += 1) {
+    for (let node = 0; node < 50; node += 1) {
+      const marks = {
+        ...a!.marks,
+        cluster: `5e1f0000-0000-4000-8000-${String(cluster).padStart(12, '0')}`,
+      }
+      const call = { ...a!, marks: marks as never, node: `${'\u00e4'.repeat(200)}-${node}` }
+      for (let turn = 0; turn < 3; turn += 1) returns.note(call, 'silent', turn)
+    }
+  }
+  const told = returns.findings()
+  expect(told.length).toBeGreaterThan(0)
+  expect(Buffer.byteLength(JSON.stringify(told))).toBeLessThan(62_000)
+})

@@ -38,6 +38,8 @@ const missesMost = 3
 const calmFactor = 10
 /** Nodes of one cluster that are told by name. */
 const namesMost = 50
+/** Of all that is told: it goes into messages that nearly fill the megabyte which a server takes. */
+const bytesMost = 60_000
 
 interface Known {
   readonly call: ReturnCall
@@ -81,12 +83,21 @@ export const createReturns = (everyMs: number): Returns => {
     findings: () => {
       const known = [...nodes.values()].filter(({ state }) => state !== 'unknown')
       const byCluster = [...Map.groupBy(known, ({ call }) => call.marks.cluster).values()]
-      return byCluster
+      const all = byCluster
         .flatMap(([first, ...rest]) => (first === undefined ? [] : [findingOf([first, ...rest])]))
         .toSorted((a, b) => b.silent.length - a.silent.length || (a.cluster < b.cluster ? -1 : 1))
-        .slice(0, returnFindingsMax)
+      return fitting(all.slice(0, returnFindingsMax))
     },
   }
+}
+
+/** The first of them, as many as there is room for: tenants choose how long the names of their nodes are. */
+const fitting = (findings: readonly ReturnFinding[]): readonly ReturnFinding[] => {
+  let room = bytesMost
+  return findings.filter((finding) => {
+    room -= new TextEncoder().encode(JSON.stringify(finding)).length
+    return room >= 0
+  })
 }
 
 /** A resource that is served, and its nodes that take new flows. */
