@@ -61,6 +61,8 @@ const slotSeed = '0x5eed'
  * Of a datagram in pieces only the first has ports. The others follow it to its node; one that comes before it
  * is nobody's.
  *
+ * What a switch floods is another's, whom it reaches as well: nothing but frames to our own MAC is looked at.
+ *
  * Marks and priorities are scratch in this namespace. The name of an empty chain tells what rules these
  * are, since nft 1.0.6 shows no comments of tables.
  */
@@ -133,6 +135,7 @@ ${errorChains('4')}
 ${errorChains('6')}
   chain ingress {
     type filter hook ingress device "${device}" priority 0; policy accept;
+    meta pkttype != host accept
     meta priority set ip daddr . meta l4proto . th dport map @fe goto lb4
     meta priority set ip6 daddr . meta l4proto . th dport map @fe6 goto lb6
     icmp type destination-unreachable @th,64,8 0x45 goto error4
