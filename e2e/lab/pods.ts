@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { eventually } from '@weir/testing'
 import { runProgram } from '../../services/edge/data-plane/kernel/run-program.ts'
 import { askFrom, type Asking } from '../../services/edge/rig/lab-flows.ts'
-import { vipPort, type Lab } from '../../services/edge/rig/lab.ts'
+import { noDad, vipPort, type Lab } from '../../services/edge/rig/lab.ts'
 import { podAddress, type NodeName } from './places.ts'
 
 /** Pods of the lab: a process each in a namespace behind its node, and a Pod object that says so. */
@@ -36,6 +36,7 @@ export const createPods = ({ lab, kubectl }: PodsOptions): Pods => {
     const at = podAddress(node, count)
     const gateway = podAddress(node, 1)
     await runProgram(['ip', 'netns', 'add', space])
+    await runProgram(['ip', 'netns', 'exec', space, 'sysctl', '-q', '-w', noDad])
     const lines = [
       `link add pod${count} type veth peer name eth0 netns ${space}`,
       `link set pod${count} master pods up`,

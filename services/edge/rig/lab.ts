@@ -192,6 +192,7 @@ interface Building {
 }
 
 const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
+  for (const host of hosts) await on(host)(['sysctl', '-q', '-w', ...sysctls(host)])
   await batch('switch', [
     'link add br0 type bridge',
     'link set br0 up',
@@ -207,7 +208,6 @@ const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
     `link add eth0 type veth peer name eth0 netns ${spaceOf('client')}`,
     `link add eth2 type veth peer name eth0 netns ${spaceOf('far')}`,
   ])
-  for (const host of hosts) await on(host)(['sysctl', '-q', '-w', ...sysctls(host)])
   await batch('client', [
     'link set lo up',
     'link set eth0 up',
@@ -250,6 +250,9 @@ const build = async ({ spaceOf, on, batch }: Building): Promise<void> => {
   }
 }
 
+/** Else a link looks for its own address first, and asks nobody for theirs for a second. */
+export const noDad = 'net.ipv6.conf.default.accept_dad=0'
+
 const virtualAddresses = [
   `addr add ${vips.IPv4}/32 dev lo`,
   `addr add ${vips.IPv6}/128 dev lo nodad`,
@@ -260,6 +263,7 @@ const isNode = (host: Host): boolean => host === 'far' || nodes.some((node) => n
 const sysctls = (host: Host): readonly string[] => [
   'net.ipv4.conf.all.rp_filter=0',
   'net.ipv4.conf.default.rp_filter=0',
+  noDad,
   // A node has the virtual addresses and must not claim them on the segment.
   'net.ipv4.conf.all.arp_ignore=1',
   'net.ipv4.conf.all.arp_announce=2',

@@ -48,7 +48,9 @@ describe.skipIf(problem !== undefined)(
     test('at any moment of its changes: no flow fails, and the table is whole; IPv4, IPv6; TCP, UDP', async () => {
       let agent = await startAgent()
       const [four, six] = [await lab.hold(vips.IPv4, held), await lab.hold(vips.IPv6, held)]
-      const knocking = await Promise.all(everyFlow.map((flow) => lab.knock(flow)))
+      const knocking = await Promise.all(
+        everyFlow.map(async (flow) => ({ ...flow, knocked: await lab.knock(flow) })),
+      )
       for (let time = 0; time < kills; time += 1) {
         // Not to wait for anything: each time it is at another point of its transactions.
         await systemClock.sleep(40 + 7 * time)
@@ -56,9 +58,10 @@ describe.skipIf(problem !== undefined)(
         agent = await startAgent()
       }
       await kill(agent)
-      for (const { answered, failed } of await Promise.all(knocking.map((each) => each.stop()))) {
+      for (const { family, protocol, knocked } of knocking) {
+        const { answered, failed } = await knocked.stop()
         expect(answered).toBeGreaterThan(kills)
-        expect(failed).toEqual([])
+        expect(failed, `${family} ${protocol}, ms after its start`).toEqual([])
       }
       expect([await four.alive(), await six.alive()]).toEqual([held, held])
       const plane = await edges.planeOn('e1')
