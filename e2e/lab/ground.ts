@@ -1,6 +1,6 @@
 // What a scenario of the lab stands on: Services and pods of its own on the shared platform, all of which is
 // taken away after it, also when it fails.
-import { systemClock } from '@weir/kernel'
+import { explainError, systemClock } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { expect, test } from 'vitest'
 import { tableName } from '../../services/edge/data-plane/kernel/skeleton.ts'
@@ -66,10 +66,12 @@ export const labTests =
           await body(made.ground)
         } catch (error) {
           process.stderr.write(`\n${title}\n${await made.diagnosis()}\n`)
+          // What can't be taken away then is told beside the error, not in its place.
+          const told = (left: unknown) => process.stderr.write(`${explainError(left)}\n`)
+          await made.clear().catch(told)
           throw error
-        } finally {
-          await made.clear()
         }
+        await made.clear()
       },
       ms,
     )

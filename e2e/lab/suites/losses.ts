@@ -67,14 +67,18 @@ export const losses = (scenario: LabTest): void => {
       const { platform } = ground
       const { lab } = platform
       const { addresses, live } = await threePods(ground, 'lost')
-      const [one, other] = await Promise.all(edgeNames.map((edge) => slotTables(platform, edge)))
-      expect(one).toEqual(other)
       const stop = await knockAll(platform, addresses)
-      for (const [gone, left] of [edgeNames, edgeNames.toReversed()]) {
-        await lab.routeTo(left ?? 'e2')
-        await lab.on('switch')(['ip', 'link', 'set', gone ?? 'e1', 'down'])
-        await expectWhole(live, `edge ${gone} lost`)
-        await lab.on('switch')(['ip', 'link', 'set', gone ?? 'e1', 'up'])
+      for (const [gone, left] of [
+        ['e1', 'e2'],
+        ['e2', 'e1'],
+      ] as const) {
+        await lab.routeTo(left)
+        await lab.on('switch')(['ip', 'link', 'set', gone, 'down'])
+        try {
+          await expectWhole(live, `edge ${gone} lost`)
+        } finally {
+          await lab.on('switch')(['ip', 'link', 'set', gone, 'up'])
+        }
         await agree(platform)
         await lab.routeTo(...edgeNames)
         expect(await live.alive()).toBe(live.count)
@@ -89,7 +93,6 @@ export const losses = (scenario: LabTest): void => {
     async (ground) => {
       const { platform, forget, silent } = ground
       const { addresses, live } = await threePods(ground, 'lasting')
-      await agree(platform)
       const changes = await platform.watchRules()
       const stop = await knockAll(platform, addresses)
       await platform.killControlPlane()
@@ -120,6 +123,8 @@ export const threePods = async (ground: Ground, name: string) => {
   await deploy(name, ['n1', 'n2', 'n3'])
   const addresses = await expose(name)
   await answeredBy(addresses, [`${name}-1`, `${name}-2`, `${name}-3`])
+  // Each edge looks at the nodes by itself: a flow that begins while one knows fewer is not the same to both.
+  await agree(platform)
   return { addresses, live: await holdFlows(platform, addresses) }
 }
 
@@ -151,15 +156,17 @@ const slotTables = async (platform: KernelPlatform, edge: EdgeName): Promise<rea
     .sort()
 }
 
-/** Both edges have what the log has. */
+/** Both edges have what the log has, and send every flow to the same of all nodes. */
 const agree = (platform: KernelPlatform): Promise<void> =>
   holds(async () => {
+    const [one, other] = await Promise.all(edgeNames.map((edge) => slotTables(platform, edge)))
+    expect(one).toEqual(other)
     const { said, code } = await platform.weir(['edge', 'verify'])
     expect([code, said]).toEqual([0, expect.stringMatching(/e1: \d[^]*e2: \d/)])
     const shown = await platform.weir(['edge', 'show'])
     const rows = shown.said.split('\n').filter((line) => /^e[12] /.test(line))
     expect(rows).toHaveLength(edgeNames.length * families.length)
-    for (const row of rows) expect(row).toMatch(/ serving .* n1=1,n2=1,n3=1 /)
+    for (const row of rows) expect(row).toMatch(/ serving .* n1=1,n2=1,n3=1 +\d+ *$/)
   }, soon)
 
 const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers'
