@@ -37,8 +37,8 @@ const slotSeed = '0x5eed'
 /**
  * The table without elements: a constant number of rules, whatever the number of frontends.
  *
- * A packet to a frontend gets the service's id as its priority and a hash of its flow as its mark. A flow
- * that is pinned goes to its node, and is pinned anew for as long again: a lookup alone refreshes nothing.
+ * A packet to a frontend gets the service's id as its priority and a hash of its flow as its mark: a client may use
+ * one port for several frontends of a service, and each of these is a flow of its own. A flow that is pinned goes to its node, and is pinned anew for as long again: a lookup alone refreshes nothing.
  * Any other is new: unless its frontend is closing, the hash picks a slot of the service's set, and the
  * flow is pinned to that slot's node. The packet leaves as it came but for the MAC addresses, so the node
  * sees the client's own address and answers it directly. The source is our own MAC: else the switch would
@@ -83,8 +83,8 @@ const rulesText = ({ device, mac, pinSeconds, tunnel }: SkeletonOptions): string
 table netdev ${tableName} {
   map fe { type ipv4_addr . inet_proto . inet_service : classid; }
   map fe6 { type ipv6_addr . inet_proto . inet_service : classid; }
-  map inner { typeof ip daddr . ${innerPorts['4']} : meta priority; }
-  map inner6 { typeof ip6 daddr . ${innerPorts['6']} : meta priority; }
+  map inner { typeof ip daddr . ${innerFrontend('4')} : meta priority; }
+  map inner6 { typeof ip6 daddr . ${innerFrontend('6')} : meta priority; }
   set closing { type ipv4_addr . inet_proto . inet_service; }
   set closing6 { type ipv6_addr . inet_proto . inet_service; }
   set restricted { type classid; }
@@ -167,11 +167,22 @@ const handRules = (size: TableSize): string => `
  * The packet that an ICMP error is about begins 8 bytes into it, without IP options: its protocol and source
  * port, which with the error's own target make the frontend that it left by, and whom it was for.
  */
-const innerPorts = { '4': '@th,136,8 . @th,224,16', '6': '@th,112,8 . @th,384,16' } as const
-const innerClient = {
-  '4': { address: '@th,192,32', port: '@th,240,16' },
-  '6': { address: '@th,256,128', port: '@th,400,16' },
+const inner = {
+  '4': {
+    protocol: '@th,136,8',
+    port: '@th,224,16',
+    client: '@th,192,32',
+    clientPort: '@th,240,16',
+  },
+  '6': {
+    protocol: '@th,112,8',
+    port: '@th,384,16',
+    client: '@th,256,128',
+    clientPort: '@th,400,16',
+  },
 } as const
+const innerFrontend = (family: '4' | '6'): string =>
+  `${inner[family].protocol} . ${inner[family].port}`
 
 const hashSlot = (size: TableSize): string =>
   `meta mark set jhash meta mark mod ${size} seed ${slotSeed}`
@@ -197,7 +208,7 @@ const familyChains = (family: '4' | '6'): string => {
   const pin = `update ${flow} : ether daddr }`
   const closed = `${frontend} @closing${six} counter name unserved drop`
   const denied = `meta priority . ${ip} saddr != @allow${six} counter name denied drop`
-  const hashFlow = hashFor(`${ip} saddr . th sport`)
+  const hashFlow = hashFor(`${ip} saddr . th sport . th dport . meta l4proto`)
   const hashClient = hashFor(`${ip} saddr`)
   return `
   chain keep${family} {
@@ -263,13 +274,13 @@ const heedChains = (
 
 const errorChains = (family: '4' | '6'): string => {
   const [ip, six] = family === '4' ? ['ip', ''] : ['ip6', '6']
-  const { address, port } = innerClient[family]
+  const { protocol, port, client: address, clientPort } = inner[family]
   return `
   chain error${family} {
-    meta priority set ${ip} daddr . ${innerPorts[family]} map @inner${six} goto blame${family}
+    meta priority set ${ip} daddr . ${innerFrontend(family)} map @inner${six} goto blame${family}
   }
   chain blame${family} {
-    ${hashFor(`${address} . ${port}`)}
+    ${hashFor(`${address} . ${clientPort} . ${port} . ${protocol}`)}
     ether daddr set meta priority . meta mark map @pinned goto out
     meta priority @sticky ${hashFor(address)}
     meta priority @sticky ether daddr set meta priority . meta mark map @clients goto out

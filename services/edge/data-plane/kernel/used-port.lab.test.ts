@@ -108,6 +108,20 @@ describe.skipIf(problem !== undefined)(
       },
     )
 
+    test.each(connections)(
+      'is of another flow by UDP: a new connection takes no datagrams along; TCP, UDP over $family',
+      async (flow) => {
+        const datagram = { ...flow, protocol: 'UDP' } as const
+        const plane = await edges.planeOn('e1')
+        await serve(plane, on('n1'))
+        expect(await answering(datagram)).toEqual(only('n1'))
+        expect(await answering(flow)).toEqual(only('n1'))
+        await serve(plane, on('n2'))
+        expect(await answering(flow)).toEqual(only('n2'))
+        expect(await answering(datagram)).toEqual(only('n1'))
+      },
+    )
+
     test.each(datagrams)(
       'goes on with the node it had, UDP, for nothing tells a new flow; $family',
       async (flow) => {
