@@ -21,15 +21,19 @@ export const oneAddress = (scenario: LabTest): void => {
         expect(other).toBe(address)
         const behind = async (protocol: Protocol): Promise<ReadonlySet<string | undefined>> =>
           new Set([...(await answers({ protocol, address }))].map((one) => one?.split(' ')[0]))
-        const answeredBy = (protocol: Protocol, pod: string | undefined) =>
+        const answeredBy = (protocol: Protocol, pod: string) =>
           holds(async () => expect(await behind(protocol)).toEqual(new Set([pod])), soon)
+        const unanswered = (protocol: Protocol) =>
+          holds(async () => {
+            expect(await answers({ protocol, address, count: 1 })).toEqual(new Set([null]))
+          }, soon)
         await answeredBy('TCP', 'first-1')
         await answeredBy('UDP', 'second-1')
         await forget('first')
         expect(await behind('UDP')).toEqual(new Set(['second-1']))
-        await answeredBy('TCP', undefined)
+        await unanswered('TCP')
         await forget('second')
-        await answeredBy('UDP', undefined)
+        await unanswered('UDP')
         await nothingLeft({ IPv4: '', IPv6: '', [family]: address })
       },
     )
