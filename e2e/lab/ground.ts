@@ -8,7 +8,7 @@ import type { Asking } from '../../services/edge/rig/lab-flows.ts'
 import { clientAddresses, vipPort } from '../../services/edge/rig/lab.ts'
 import type { ServiceObject } from '../harness/objects.ts'
 import { edgeNames, type EdgeName, type KernelPlatform } from './kernel-platform.ts'
-import type { NodeName } from './places.ts'
+import { nodeNames, type NodeName } from './places.ts'
 
 export const families = ['IPv4', 'IPv6'] as const
 export type Family = (typeof families)[number]
@@ -101,6 +101,16 @@ export const createGround = (platform: KernelPlatform) => {
   const answers: Ground['answers'] = async (flow) => new Set(await lab.ask({ count: 20, ...flow }))
   const holds = (check: () => Promise<void>): Promise<true> =>
     eventually(() => check().then((): true => true), soon)
+  /**
+   * A kube-proxy reads an address from the status that tells it, and a flow that comes earlier is routed by the node,
+   * back to the edges; so is whatever comes from the same port of the client for the next two minutes.
+   */
+  const knownToNodes = async (address: string, family: Family): Promise<void> => {
+    for (const node of nodeNames) {
+      const table = ['nft', 'list', 'table', family === 'IPv4' ? 'ip' : 'ip6', 'kube-proxy']
+      expect(await lab.on(node)(table)).toContain(`${address} . `)
+    }
+  }
   const ground: Ground = {
     platform,
     deploy: async (name, nodes) => {
@@ -115,6 +125,7 @@ export const createGround = (platform: KernelPlatform) => {
       await kubectl(['create', '-f', '-'], JSON.stringify(listOf(both)))
       const given = { IPv4: '', IPv6: '' }
       for (const family of some) given[family] = await addressOf(name, family)
+      for (const family of some) await holds(() => knownToNodes(given[family], family))
       return given
     },
     patch: async (name, spec) => {
@@ -205,7 +216,7 @@ export const holdFlows = async ({ lab }: KernelPlatform, addresses: Addresses): 
 
 export interface Knocked {
   readonly count: number
-  /** What each was that was not answered and when it began, such as `UDP 203.0.113.7 after 1520 ms`. */
+  /** What each was that was not answered and when it began, such as `UDP 203.0.113.7 after 1520 ms from 40001: no answer`. */
   readonly failed: readonly string[]
   /** When the last of those began, ms since the epoch; 0 if there is none. */
   readonly lastFailedAt: number
@@ -222,8 +233,9 @@ export const knockAll = async ({ lab }: KernelPlatform, addresses: Addresses) =>
     const counted = await Promise.all(
       knocking.map(async ({ name, flows, since }) => {
         const { answered, failed } = await flows.stop()
-        const told = failed.map((ms) => `${name} after ${ms} ms`)
-        return { count: answered + failed.length, told, at: failed.map((ms) => since + ms) }
+        const told = failed.map((each) => `${name} after ${each.afterMs} ms ${each.told}`)
+        const at = failed.map(({ afterMs }) => since + afterMs)
+        return { count: answered + failed.length, told, at }
       }),
     )
     const count = counted.reduce((all, one) => all + one.count, 0)

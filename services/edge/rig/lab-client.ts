@@ -6,7 +6,7 @@
 // `hold COUNT FLOW` opens flows and keeps them: for each line that comes in it sends as many bytes as that says on all of
 // them and prints how many were answered with as many, by whom they were answered first.
 // `knock FLOW` begins a new flow every few milliseconds until a line comes in, and prints how many were answered and
-// how many milliseconds after its start each began that was not.
+// of each that was not when it began, milliseconds after the start, from which port, and what came of it.
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -25,6 +25,8 @@ interface Flow {
   /** Whether the pod that answered first answers again, with so many bytes. */
   lives(bytes: number): Promise<boolean>
   end(): void
+  /** `from PORT: REASON` of one that was not answered. */
+  told(): string
 }
 
 /** The next thing that is said, null when that takes too long or never comes. */
@@ -64,9 +66,16 @@ const [firstPort = 0, bytes = 0, sends = 0] = sizes.map(Number)
 
 const openTcp = (localPort: number): Flow => {
   const socket = connect({ host, port, localPort, ...(from === '' ? {} : { localAddress: from }) })
+  let usedPort = localPort
+  let problem = 'no answer'
+  socket.on('connect', () => (usedPort = socket.localPort ?? localPort))
   // What is cut later is told by its silence.
-  socket.on('error', () => socket.destroy())
+  socket.on('error', (error) => {
+    problem = error.message
+    socket.destroy()
+  })
   return {
+    told: () => `from ${usedPort}: ${problem}`,
     first: () => next(socket, 'data'),
     lives: (size) => echo(socket, size),
     // A port that is asked from again must not wait for what may still be under way.
@@ -86,6 +95,7 @@ const openUdp = (localPort: number): Flow => {
     return answer
   }
   return {
+    told: () => `from ${socket.address().port}: no answer`,
     first: async () => (said = await say(bytes)),
     lives: async (size) => said !== null && (await say(size)) === said,
     end: () => void socket.close(),
@@ -100,17 +110,18 @@ const open = (): Flow => {
 }
 const tell = (said: unknown): void => void process.stdout.write(`${JSON.stringify(said)}\n`)
 
-const askOne = async (): Promise<string | null> => {
+const askOne = async (note: (told: string) => void): Promise<string | null> => {
   const flow = open()
   const answer = await flow.first()
   const whole = answer !== null && (protocol === 'UDP' || (await flow.lives(bytes)))
+  if (!whole) note(flow.told())
   flow.end()
   return whole ? answer : null
 }
 
 const ask = async (): Promise<void> => {
   const answers: (string | null)[] = []
-  while (answers.length < count) answers.push(await askOne())
+  while (answers.length < count) answers.push(await askOne(() => undefined))
   tell(answers)
 }
 
@@ -124,11 +135,12 @@ const hold = async (): Promise<void> => {
 }
 
 const knock = async (): Promise<void> => {
-  const asked: Promise<number | null>[] = []
+  const asked: Promise<string | null>[] = []
+  const failed: { readonly afterMs: number; readonly told: string }[] = []
   const started = performance.now()
-  const tryOne = async (): Promise<number | null> => {
-    const at = Math.round(performance.now() - started)
-    return (await askOne()) === null ? at : null
+  const tryOne = (): Promise<string | null> => {
+    const afterMs = Math.round(performance.now() - started)
+    return askOne((told) => failed.push({ afterMs, told }))
   }
   const told = new AbortController()
   for (const end of ['data', 'close']) process.stdin.once(end, () => told.abort())
@@ -137,7 +149,7 @@ const knock = async (): Promise<void> => {
     asked.push(tryOne())
     await pause(knockEveryMs)
   }
-  const failed = (await Promise.all(asked)).filter((at) => at !== null)
+  await Promise.all(asked)
   tell({ answered: asked.length - failed.length, failed })
 }
 

@@ -20,9 +20,17 @@ export interface Asking {
   readonly sends?: number
 }
 
+/** A flow that was not answered. */
+export interface Unanswered {
+  /** When it began, milliseconds after the first flow. */
+  readonly afterMs: number
+  /** Such as `from 40001: no answer`. */
+  readonly told: string
+}
+
 export interface Knocking {
-  /** Ends it; how many flows were answered, and when those began that were not, milliseconds after the first. */
-  stop(): Promise<{ readonly answered: number; readonly failed: readonly number[] }>
+  /** Ends it; how many flows were answered, and those that were not. */
+  stop(): Promise<{ readonly answered: number; readonly failed: readonly Unanswered[] }>
 }
 
 export interface Held {

@@ -61,7 +61,7 @@ describe.skipIf(problem !== undefined)(
       for (const { family, protocol, knocked } of knocking) {
         const { answered, failed } = await knocked.stop()
         expect(answered).toBeGreaterThan(kills)
-        expect(failed, `${family} ${protocol}, ms after its start`).toEqual([])
+        expect(failed, `${family} ${protocol}`).toEqual([])
       }
       expect([await four.alive(), await six.alive()]).toEqual([held, held])
       const plane = await edges.planeOn('e1')
