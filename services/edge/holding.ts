@@ -20,6 +20,8 @@ export type Disk =
   | { readonly status: 'pending' }
   | { readonly status: 'failed'; readonly problem: string }
 
+type Outcome = ServeOutcome | { readonly status: 'absent' }
+
 /** The order obeyed for one resource, and what came of it. */
 export interface Holding {
   readonly order: EdgeOrder
@@ -31,7 +33,7 @@ export interface Holding {
   /** `desiredHash` of what is served, empty after a tombstone. */
   readonly hash: string
   /** Undefined until the data plane has answered. */
-  outcome: ServeOutcome | { readonly status: 'absent' } | undefined
+  outcome: Outcome | undefined
   /** Whether a restart would know of this order. */
   disk: Disk
   /** The nodes that take new flows. */
@@ -50,6 +52,8 @@ export interface Holding {
   claim: Claim
   /** Whether its addresses were announced, where that was due. */
   told: boolean
+  /** Why they are not announced, once that takes long. */
+  untold: string | undefined
 }
 
 export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Holding => ({
@@ -66,6 +70,7 @@ export const createHolding = (order: EdgeOrder, disk: Disk, since: number): Hold
   reached: false,
   claim: { open: new Set(), usable: false },
   told: false,
+  untold: undefined,
 })
 
 const addressesOf = (order: EdgeOrder): ReadonlySet<string> =>
@@ -139,6 +144,13 @@ export interface ReportContext {
   readonly now: number
 }
 
+/** Why it is not served as it should be; null when it is. */
+const refusalOf = ({ order, told, untold }: Holding, outcome: Outcome): string | null => {
+  if (outcome.status === 'refused') return outcome.problem
+  if (outcome.status === 'absent' || told || untold === undefined) return null
+  return `${[...addressesOf(order)].join(', ')} can't be announced: ${untold}`
+}
+
 /**
  * The report of one resource; undefined while there is nothing to say. `serving` and `absent` promise
  * that a restart of this edge ends in the same state, so an order that is not on disk is `refused`.
@@ -147,8 +159,7 @@ export interface ReportContext {
 export const reportOf = (holding: Holding, context: ReportContext): EdgeReport | undefined => {
   const { order, outcome, disk } = holding
   if (!outcome || disk.status === 'pending') return undefined
-  const refusal = outcome.status === 'refused' ? outcome.problem : null
-  const problem = disk.status === 'failed' ? disk.problem : refusal
+  const problem = disk.status === 'failed' ? disk.problem : refusalOf(holding, outcome)
   const state = problem === null ? outcome.status : 'refused'
   if (state === 'serving' && !(holding.reached && holding.told)) return undefined
   const { fleet, edge, healthOf } = context

@@ -3,11 +3,12 @@ import { edgeDoubtSubject, edgeId, type DesiredResource } from '@weir/contract'
 import { silentLogger, systemClock, systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Herald } from './announce/herald.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { afterProbe, healthRules, neverProbed, type NodeHealth } from './domain/health.ts'
 import type { ProbeAnswer } from './domain/health.ts'
 import { createSecondOpinion } from './health/second-opinion.ts'
-import { healthyNodes } from './holding.ts'
+import { healthyNodes, reportOf } from './holding.ts'
 import { createResources, type Resources } from './resources.ts'
 import { desiredOf, fleet, serveOrder } from './rig/orders.ts'
 import type { OrderJournal } from './state/order-journal.ts'
@@ -42,17 +43,22 @@ const paperEdge = (
   desired: DesiredResource,
   on?: MemoryBus,
   kind: DataPlane['kind'] = 'userspace',
+  herald?: Herald,
 ): PaperEdge => {
   const heard = new Map<string, NodeHealth>()
   const told: Record<string, number>[] = []
-  const plane: Pick<DataPlane, 'kind' | 'serve'> = {
+  const plane: Pick<DataPlane, 'kind' | 'serve' | 'doubt'> = {
     kind,
+    doubt: () => undefined,
     serve: async (_desired, targets) => {
       told.push(Object.fromEntries(targets.map(({ node, weight }) => [node, weight])))
       return Promise.resolve({ status: 'serving' })
     },
   }
-  const journal: Pick<OrderJournal, 'record'> = { record: () => Promise.resolve() }
+  const journal: Pick<OrderJournal, 'orders' | 'record'> = {
+    orders: new Map(),
+    record: () => Promise.resolve(),
+  }
   const prober = {
     watch: () => undefined,
     healthOf: ({ ip }: { readonly ip: string }) => heard.get(ip) ?? neverProbed,
@@ -76,6 +82,8 @@ const paperEdge = (
     prober,
     second,
     askAgainMs: 20,
+    announceMs: 20,
+    ...(herald && { herald }),
     // As a room whose node ports never answer.
     waitingRoom: { answered: () => new Promise(() => undefined) },
     portsMs: 0,
@@ -192,4 +200,37 @@ test('an order that lets every node drain empties the set at once', async () => 
   const targets = desired.targets.map((target) => ({ ...target, weight: 0 }))
   await here.resources.obey([serveOrder({ ...desired, generation: 2, targets })])
   expect(here.serving()).toEqual({})
+})
+
+test('an address that cannot be announced is refused with the reason, and served once it is', async () => {
+  let announced = (): void => undefined
+  const heard = new Promise<void>((resolve) => (announced = resolve))
+  let problem: string | undefined
+  const herald: Herald = {
+    lingerMs: 0,
+    tell: (changes) => (changes.size === 0 ? Promise.resolve() : heard),
+    problem: () => problem,
+    close: () => Promise.resolve(),
+  }
+  const { resources, hear } = paperEdge('edge-1', desired, undefined, 'kernel', herald)
+  await resources.restore()
+  await resources.obey([serveOrder(desired)])
+  hear({ n1: ready, n2: ready })
+  const report = () => {
+    const holding = resources.holdings.get(desired.marks.key)
+    const context = { fleet, edge: edgeId.parse('edge-1'), healthOf: () => neverProbed, now: 0 }
+    return holding && reportOf({ ...holding, disk: { status: 'saved' } }, context)
+  }
+  const says = (state: string | undefined, why: string | null | undefined) =>
+    eventually(() => {
+      const { state: now, problem: told } = report() ?? {}
+      expect([now, told]).toEqual([state, why])
+      return true as const
+    })
+  await says(undefined, undefined)
+  problem = 'no router has a session with gobgpd'
+  await says('refused', `203.0.113.10 can't be announced: ${problem}`)
+  problem = undefined
+  announced()
+  await says('serving', null)
 })

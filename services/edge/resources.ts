@@ -2,6 +2,7 @@ import type { EdgeOrder, ResourceKey } from '@weir/contract'
 import { backoffMs, explainError, type Clock, type Ids, type Logger } from '@weir/kernel'
 import { createAnnouncer } from './announce/announcer.ts'
 import { noHerald, type Herald } from './announce/herald.ts'
+import { createTellingWatch } from './announce/telling.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import { newPorts } from './domain/new-ports.ts'
@@ -52,6 +53,8 @@ export interface ResourcesOptions {
   readonly waitingRoom: WaitingRoom
   /** The longest wait for new node ports, over all orders that come meanwhile. */
   readonly portsMs: number
+  /** How long announcing may take before that is said, ms; from then on it is looked at as often. */
+  readonly announceMs?: number
   readonly journal: OrderJournal
   readonly clock: Clock
   readonly ids: Ids
@@ -81,24 +84,30 @@ export const createResources = (options: ResourcesOptions): Resources => {
   let saving = false
   let changes = 0
 
+  const ports = { clock, log, signal }
   const announcer = createAnnouncer({
+    ...ports,
     herald,
     doubt: () => plane.doubt(),
-    clock,
-    log,
-    signal,
     onTold: (keys) => {
       for (const key of keys) if (noteTold(key)) onChange(key)
     },
   })
 
+  const isCurrent = (key: ResourceKey, holding: Holding): boolean =>
+    holdings.get(key) === holding && !signal.aborted
+  const watchTelling = createTellingWatch<Holding>({
+    ...ports,
+    isCurrent,
+    problem: () => plane.doubt() ?? herald.problem(),
+    everyMs: options.announceMs,
+    onChange,
+  })
   const steering = createSteering({
+    ...ports,
     prober,
     second,
-    clock,
-    log,
-    signal,
-    isCurrent: (key, holding) => isCurrent(key, holding),
+    isCurrent,
     onSteered: (key, holding) => {
       void applyAgain(key, holding)
       onChange(key)
@@ -122,17 +131,16 @@ export const createResources = (options: ResourcesOptions): Resources => {
     holding.outcome = outcome
     holding.claim = claimAfter(holding, outcome)
     if (isCurrent(key, holding)) void announcer.claim(key, holding.claim)
-    if (outcome.status === 'serving') holding.attempts = 0
-    else if (before?.status !== 'refused') {
+    if (outcome.status === 'serving') {
+      holding.attempts = 0
+      void watchTelling(key, holding)
+    } else if (before?.status !== 'refused') {
       const { generation } = order.desired
       log.warn({ key, generation, problem: outcome.problem }, 'refused an order')
       void retry(key, holding)
     }
     return before?.status !== outcome.status
   }
-  const isCurrent = (key: ResourceKey, holding: Holding): boolean =>
-    holdings.get(key) === holding && !signal.aborted
-
   /** Tries a refused order again until it is served or replaced. */
   const retry = async (key: ResourceKey, holding: Holding): Promise<void> => {
     while (isCurrent(key, holding) && holding.outcome?.status === 'refused') {
