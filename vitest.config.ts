@@ -56,11 +56,10 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: named('.lab.test'),
-          // Real daemons and kernels with clocks of their own: what fails once is tried again, and told.
-          retry: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
+          // Each file has namespaces of its own, and mostly waits.
+          maxWorkers: 2,
         },
       },
       { test: { name: 'tidy', include: ['tools/tidy.test.ts'] } },

@@ -1,6 +1,12 @@
 // npm run lab: the lab's tests, with vitest's words after it. npm run lab -- shell: the platform of the lab, left up
 // for a person until Ctrl-C.
-import { parseCLI, startVitest, type Reporter } from 'vitest/node'
+import {
+  BaseSequencer,
+  parseCLI,
+  startVitest,
+  type Reporter,
+  type TestSpecification,
+} from 'vitest/node'
 import { countScenarios } from './count-scenarios.ts'
 import { openShell } from './shell.ts'
 
@@ -12,9 +18,19 @@ const count: Reporter = {
   },
 }
 
+/** The platform's scenarios take as long as all else, which is done beside them: they have to begin first. */
+class PlatformFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isPlatform = ({ moduleId }: TestSpecification) => moduleId.includes('kernel-platform')
+    return [...sorted.filter(isPlatform), ...sorted.filter((file) => !isPlatform(file))]
+  }
+}
+
 const runTests = async (words: readonly string[]): Promise<void> => {
   const { filter, options } = parseCLI(['vitest', 'run', ...words])
-  const lab = { project: ['lab'], watch: false, reporters: ['default', count] }
+  const sequence = { sequencer: PlatformFirst }
+  const lab = { project: ['lab'], watch: false, reporters: ['default', count], sequence }
   const vitest = await startVitest('test', [...filter], { ...options, ...lab })
   await vitest.close()
 }
