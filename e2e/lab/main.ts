@@ -7,6 +7,7 @@ import {
   type Reporter,
   type TestSpecification,
 } from 'vitest/node'
+import { openNamespace } from '../../services/edge/rig/lab.ts'
 import { countScenarios } from './count-scenarios.ts'
 import { openShell } from './shell.ts'
 
@@ -41,6 +42,9 @@ They need nft, ip and bird, and root or a user namespace: unshare -Urnm npm run 
 
 const words = process.argv.slice(2)
 if (words[0] === '--help') process.stdout.write(`${usage}\n`)
-else if (words[0] === 'shell') process.exitCode = await openShell()
-else await runTests(words)
+else {
+  await openNamespace()
+  if (words[0] === 'shell') process.exitCode = await openShell()
+  else await runTests(words)
+}
 process.exit()

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import { explainError } from '@weir/kernel'
 import { runProgram, type RunProgram } from '../data-plane/kernel/run-program.ts'
 import { askFrom, vipPort, wordsOf, type Asking, type Held, type Knocking } from './lab-flows.ts'
 
@@ -66,6 +68,25 @@ const hosts: readonly Host[] = ['client', 'switch', 'far', ...onSegment]
  * nothing yet but route, for a real kube-proxy to be started on them.
  */
 export type NodesOfLab = 'answer' | 'route'
+
+/**
+ * Makes a user namespace that has just begun (`unshare -Urnm`) ready for the lab: `ip netns` keeps names in `/run`, which is
+ * the machine's still and not to be written, and the loopback interface is down. `labProblem` tells whoever else may not
+ * write there. To be called once, before there is anything of the lab.
+ */
+export const openNamespace = async (): Promise<void> => {
+  const mayWrite = await access('/run', constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  if (mayWrite) return
+  try {
+    await runProgram(['mount', '-t', 'tmpfs', 'tmpfs', '/run'])
+    await runProgram(['ip', 'link', 'set', 'lo', 'up'])
+  } catch (error) {
+    process.stderr.write(`${explainError(error)}\n`)
+  }
+}
 
 /** Why the lab cannot be built here; undefined when it can. */
 export const labProblem = async (): Promise<string | undefined> => {
