@@ -156,8 +156,8 @@ const slotTables = async (platform: KernelPlatform, edge: EdgeName): Promise<rea
     .sort()
 }
 
-/** Both edges have what the log has, and send every flow to the same of all nodes. */
-const agree = (platform: KernelPlatform): Promise<void> =>
+/** Both edges have what the log has, and send every flow to the same of all these nodes, by their weights. */
+export const agree = (platform: KernelPlatform, nodes = 'n1=1,n2=1,n3=1'): Promise<void> =>
   holds(async () => {
     const [one, other] = await Promise.all(edgeNames.map((edge) => slotTables(platform, edge)))
     expect(one).toEqual(other)
@@ -166,7 +166,7 @@ const agree = (platform: KernelPlatform): Promise<void> =>
     const shown = await platform.weir(['edge', 'show'])
     const rows = shown.said.split('\n').filter((line) => /^e[12] /.test(line))
     expect(rows).toHaveLength(edgeNames.length * families.length)
-    for (const row of rows) expect(row).toMatch(/ serving .* n1=1,n2=1,n3=1 +\d+ *$/)
+    for (const row of rows) expect(row).toMatch(new RegExp(` serving .* ${nodes} +\\d+ *$`))
   }, soon)
 
 const excluded = 'node.kubernetes.io/exclude-from-external-load-balancers'

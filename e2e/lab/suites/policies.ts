@@ -5,6 +5,7 @@ import { holds } from '../../harness/holds.ts'
 import { everyFlow, families, ofEveryFlow, soon, type LabTest } from '../ground.ts'
 import { edgeNames, type EdgeName, type KernelPlatform } from '../kernel-platform.ts'
 import { nodeAddresses, nodeNames } from '../places.ts'
+import { agree } from './losses.ts'
 
 export const policies = (scenario: LabTest): void => {
   scenario(
@@ -56,10 +57,12 @@ export const policies = (scenario: LabTest): void => {
       const { lab } = platform
       await deploy('sticky', ['n1', 'n2', 'n2', 'n3'])
       const addresses = await expose('sticky', { sessionAffinity: 'ClientIP' })
+      // An edge that knew fewer nodes would remember clients for one that the other's table doesn't lead them to.
+      await agree(platform, 'n1=1,n2=2,n3=1')
       const clients = { IPv4: more('198.51.100.', '/24'), IPv6: more('2001:db8:c::', '/64') }
       for (const { cidr } of families.flatMap((family) => clients[family]))
         await lab.on('client')(['ip', 'addr', 'add', cidr, 'dev', 'eth0'])
-      for (const { family, protocol } of everyFlow) {
+      const check = async ({ family, protocol }: (typeof everyFlow)[number]) => {
         const address = addresses[family]
         await holds(async () => {
           const all = new Set<string>()
@@ -74,8 +77,13 @@ export const policies = (scenario: LabTest): void => {
           expect(all.size).toBeGreaterThan(1)
         }, soon)
       }
-      for (const { cidr } of families.flatMap((family) => clients[family]))
-        await lab.on('client')(['ip', 'addr', 'del', cidr, 'dev', 'eth0'])
+      try {
+        for (const flow of everyFlow) await check(flow)
+      } finally {
+        await lab.routeTo(...edgeNames)
+        for (const { cidr } of families.flatMap((family) => clients[family]))
+          await lab.on('client')(['ip', 'addr', 'del', cidr, 'dev', 'eth0'])
+      }
     },
   )
 

@@ -57,12 +57,15 @@ export const sharing = (scenario: LabTest): void => {
         await on('client')(['ip', 'addr', verb, `${fresh.IPv6}/64`, 'dev', 'eth0', 'nodad'])
       }
       await place('add')
-      await ofEveryFlow(addresses, async ({ family, ...flow }) => {
-        const from = flow.protocol === 'UDP' ? { from: fresh[family] } : {}
-        const said = await platform.lab.ask({ ...flow, ...from, count: 100 })
-        expect(said.filter((one) => one?.startsWith('moving-3 '))).toHaveLength(100)
-      })
-      await place('del')
+      try {
+        await ofEveryFlow(addresses, async ({ family, ...flow }) => {
+          const from = flow.protocol === 'UDP' ? { from: fresh[family] } : {}
+          const said = await platform.lab.ask({ ...flow, ...from, count: 100 })
+          expect(said.filter((one) => one?.startsWith('moving-3 '))).toHaveLength(100)
+        })
+      } finally {
+        await place('del')
+      }
       await platform.pods.remove('moving-3')
     },
   )
