@@ -1,6 +1,6 @@
 import { cidr, type Cidr } from '@weir/contract'
 import { keptBy } from './affinity-class.ts'
-import type { Element, MapName } from './forwarding-changes.ts'
+import { keyParts, type Element, type MapName } from './forwarding-changes.ts'
 import {
   classIdOf,
   type BackendSet,
@@ -13,16 +13,11 @@ import { tableSizes, type TableSize } from './maglev.ts'
 
 /**
  * The table that these elements make. What makes no sense, such as ranges of a service without frontends
- * or a set with a slot missing, is left out: it is found to differ from what is wanted, and repaired.
+ * or a set with a slot missing, is left out: `straysIn` has what no packet meets, and what else differs from what is
+ * wanted is repaired.
  */
 export const adoptedTable = (elements: readonly Element[]): ForwardingTable => {
   const of = (map: MapName) => elements.filter((element) => element.map === map)
-  const sets = setsOf(
-    of('slots'),
-    tableSizes.flatMap((size) =>
-      of(`pool${size}`).map(({ value }) => [classIdOf(value ?? ''), size] as const),
-    ),
-  )
   const services = new Map<number, Draft>()
   for (const { key, value = '' } of [...of('fe'), ...of('fe6')]) {
     const id = classIdOf(value)
@@ -41,7 +36,7 @@ export const adoptedTable = (elements: readonly Element[]): ForwardingTable => {
     if (service) service.ranges = []
   }
   for (const { key } of [...of('allow'), ...of('allow6')]) {
-    const [id = '', range = ''] = key.split(' . ')
+    const [id = '', range = ''] = keyParts(key)
     const parsed = cidr.safeParse(range)
     if (parsed.success) serviceAt(id)?.ranges?.push(parsed.data)
   }
@@ -50,11 +45,18 @@ export const adoptedTable = (elements: readonly Element[]): ForwardingTable => {
     const service = serviceAt(key)
     if (service) service.affinity = keeps.get(key)
   }
-  for (const size of tableSizes) {
-    for (const { key, value = '' } of of(`pool${size}`)) {
+  const expected = tableSizes.flatMap((size) =>
+    of(`pool${size}`).flatMap(({ key, value = '' }) => {
       const [service, id] = [serviceAt(key), classIdOf(value)]
-      if (service && id !== undefined && sets.get(id)?.size === size) service.set = { id, size }
-    }
+      return service && id !== undefined ? [{ service, set: { id, size } }] : []
+    }),
+  )
+  const sets = setsOf(
+    of('slots'),
+    expected.map(({ set }) => set),
+  )
+  for (const { service, set } of expected) {
+    if (sets.get(set.id)?.size === set.size) service.set = set
   }
   return { services, sets }
 }
@@ -76,11 +78,11 @@ const draft = (): Draft => ({
 /** Sets with every slot of the size that some service expects of them. */
 const setsOf = (
   slots: readonly Element[],
-  expected: readonly (readonly [SetId | undefined, TableSize])[],
+  expected: readonly { readonly id: SetId; readonly size: TableSize }[],
 ): ReadonlyMap<SetId, BackendSet> => {
   const found = new Map<SetId, Map<number, string>>()
   for (const { key, value = '' } of slots) {
-    const [text = '', slot = ''] = key.split(' . ')
+    const [text = '', slot = ''] = keyParts(key)
     const id = classIdOf(text)
     if (id === undefined) continue
     const own = found.get(id) ?? new Map<number, string>()
@@ -88,9 +90,9 @@ const setsOf = (
     own.set(Number(slot), value)
   }
   const sets = new Map<SetId, BackendSet>()
-  for (const [id, size] of expected) {
-    const own = id === undefined ? undefined : found.get(id)
-    if (id === undefined || own?.size !== size) continue
+  for (const { id, size } of expected) {
+    const own = found.get(id)
+    if (own?.size !== size) continue
     const macs = Array.from({ length: size }, (_, slot) => own.get(slot))
     const complete = macs.filter((mac) => mac !== undefined)
     if (complete.length === size) sets.set(id, { size, slots: complete })

@@ -34,6 +34,9 @@ export interface Element {
   readonly value?: string
 }
 
+/** Such as id and range of `allow`, or id and MAC address of `nodes`. */
+export const keyParts = (key: string): readonly string[] => key.split(' . ')
+
 /** What must come into force in one step, or packets would see half of it. */
 export interface Change {
   readonly deleted: readonly Element[]
@@ -41,30 +44,31 @@ export interface Change {
 }
 
 /**
- * What turns one table into the other, in an order in which every beginning is safe as well:
+ * Changes that may share a transaction, which those of the next stage may not. A packet looks one thing up after the
+ * other, and a transaction may come into force between two: what it finds then must go with what it found.
+ */
+export type Stage = readonly Change[]
+
+/**
+ * What turns one table into the other, in stages, of which every beginning is safe as well:
  *
- * 1. frontends that go: nothing of a service may go while packets still find it
- * 2. slots that are new or belong to another node now
- * 3. services, each in one step: its ranges are there before its frontend is, and are replaced at once
- * 4. slots of sets that nobody uses any more
+ * 1. frontends that go: nothing of a service may go while packets still find it. Ranges of services that had none,
+ *    which nobody looks up yet
+ * 2. slots that are new or belong to another node now, and then services, each in one step: its ranges are there
+ *    before its frontend is, and are replaced at once
+ * 3. slots of sets that nobody uses any more, and ranges of services that have none now
  *
  * Only services and sets that differ are looked at closer; the others cost a comparison each.
  */
 export const changesBetween = (
   before: ForwardingTable,
   after: ForwardingTable,
-): readonly Change[] => {
-  const closed: Change[] = []
+): readonly Stage[] => {
   const services: Change[] = []
   for (const id of idsOf(before.services, after.services)) {
     const [old, now] = [before.services.get(id), after.services.get(id)]
     if (old === now) continue
-    const { deleted, added } = difference(elementsOfService(id, old), elementsOfService(id, now))
-    const left = new Set(deleted.filter(isFrontend).map(({ key }) => key))
-    // With its mark, which another service may set anew when it takes the frontend.
-    const goes = ({ map, key }: Element): boolean => frontendMaps.includes(map) && left.has(key)
-    closed.push({ deleted: deleted.filter(goes), added: [] })
-    services.push({ deleted: deleted.filter((element) => !goes(element)), added })
+    services.push(difference(elementsOfService(id, old), elementsOfService(id, now)))
   }
   const dealt: Change[] = []
   const unused: Change[] = []
@@ -75,32 +79,77 @@ export const changesBetween = (
     if (now === undefined) unused.push(...changes)
     else dealt.push(...changes)
   }
-  return [...closed, ...dealt, ...services, ...unused].filter((change) => weightOf(change) > 0)
+  return stagesOf({ dealt, services, unused })
 }
 
 /**
  * What turns what the kernel holds, whatever that is, into the table: elements that are missing, that have
- * another value, or that nobody asked for. All but slots in one step, since what is broken may hang
+ * another value, or that nobody asked for. All but slots as one service, since what is broken may hang
  * together in any way.
  */
-export const repairsOf = (held: readonly Element[], table: ForwardingTable): readonly Change[] => {
+export const repairsOf = (held: readonly Element[], table: ForwardingTable): readonly Stage[] => {
   const { deleted, added } = difference(held, elementsOf(table))
   const isSlot = ({ map }: Element): boolean => map === 'slots' || map === 'nodes'
   const isOther = (element: Element): boolean => !isSlot(element)
   const other = { deleted: deleted.filter(isOther), added: added.filter(isOther) }
   const slots = slotBySlot({ deleted: deleted.filter(isSlot), added: added.filter(isSlot) })
-  const dealt = slots.filter((change) => change.added.length > 0)
-  const unused = slots.filter((change) => change.added.length === 0)
-  return [...dealt, other, ...unused].filter((change) => weightOf(change) > 0)
+  return stagesOf({
+    dealt: slots.filter((change) => change.added.length > 0),
+    services: [other],
+    unused: slots.filter((change) => change.added.length === 0),
+  })
+}
+
+const stagesOf = (changes: {
+  readonly dealt: readonly Change[]
+  readonly services: readonly Change[]
+  readonly unused: readonly Change[]
+}): readonly Stage[] => {
+  const services = changes.services.map(stagesOfService)
+  return [
+    services.map(({ first }) => first),
+    [...changes.dealt, ...services.map(({ next }) => next)],
+    [...changes.unused, ...services.map(({ last }) => last)],
+  ]
+    .map((stage) => stage.filter((change) => weightOf(change) > 0))
+    .filter((stage) => stage.length > 0)
+}
+
+/** Its frontends that go and its ranges apart from what makes packets find them, see `changesBetween`. */
+const stagesOfService = ({ deleted, added }: Change) => {
+  const left = new Set(deleted.filter(isFrontend).map(({ key }) => key))
+  // With its mark, which another service may set anew when it takes the frontend.
+  const goes = ({ map, key }: Element): boolean => frontendMaps.includes(map) && left.has(key)
+  const [begun, ended] = [restrictedBy(added), restrictedBy(deleted)]
+  const begins = (element: Element): boolean => begun.has(restrictingId(element))
+  const ends = (element: Element): boolean => ended.has(restrictingId(element))
+  const first = (element: Element): boolean => goes(element) || begins(element)
+  return {
+    first: { deleted: deleted.filter(first), added: added.filter(begins) },
+    next: {
+      deleted: deleted.filter((element) => !first(element) && !ends(element)),
+      added: added.filter((element) => !begins(element)),
+    },
+    last: { deleted: deleted.filter(ends), added: [] },
+  }
 }
 
 const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
 const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'inner', 'inner6', 'closing', 'closing6']
 
+/** The services that are marked as having ranges. */
+const restrictedBy = (elements: readonly Element[]): ReadonlySet<string> =>
+  new Set(elements.flatMap(({ map, key }) => (map === 'restricted' ? [key] : [])))
+
+/** The service that a range is of; nobody for other elements. */
+const restrictingId = ({ map, key }: Element): string =>
+  map === 'allow' || map === 'allow6' ? (keyParts(key)[0] ?? '') : ''
+
 /** What repairs say of what was found, a sentence for each element. */
-export const differencesIn = (repairs: readonly Change[]): readonly string[] => {
-  const added = new Map(repairs.flatMap((change) => change.added.map((one) => [nameOf(one), one])))
-  const deleted = repairs.flatMap((change) => change.deleted)
+export const differencesIn = (repairs: readonly Stage[]): readonly string[] => {
+  const changes = repairs.flat()
+  const added = new Map(changes.flatMap((change) => change.added.map((one) => [nameOf(one), one])))
+  const deleted = changes.flatMap((change) => change.deleted)
   const wrong = new Set(deleted.map(nameOf))
   const missing = [...added].filter(([name]) => !wrong.has(name))
   return [
@@ -131,10 +180,13 @@ export interface PackedChange extends Change {
 }
 
 /**
- * Changes packed into transactions of at most `most` elements, in their order. Small ones keep the kernel's
+ * Stages packed into transactions of at most `most` elements, in their order. Small ones keep the kernel's
  * lock free for others between two; one change is never split.
  */
-export const packChanges = (changes: readonly Change[], most: number): readonly PackedChange[] => {
+export const packStages = (stages: readonly Stage[], most: number): readonly PackedChange[] =>
+  stages.flatMap((stage) => packChanges(stage, most))
+
+const packChanges = (changes: Stage, most: number): readonly PackedChange[] => {
   const packed: { deleted: Element[]; added: Element[]; parts: Change[] }[] = []
   let room = 0
   for (const change of changes) {
@@ -180,13 +232,13 @@ const elementsOfService = (
   return elements
 }
 
-/** Its slots, and each of its nodes once. */
+/** Each of its nodes once, and then its slots: no slot has a node that is none of the set. */
 const elementsOfSet = (id: number, set: BackendSet | undefined): readonly Element[] => {
   const own = classIdText(id)
   const slots = set?.slots ?? []
   return [
-    ...slots.map((mac, slot): Element => ({ map: 'slots', key: `${own} . ${slot}`, value: mac })),
     ...[...new Set(slots)].map((mac): Element => ({ map: 'nodes', key: `${own} . ${mac}` })),
+    ...slots.map((mac, slot): Element => ({ map: 'slots', key: `${own} . ${slot}`, value: mac })),
   ]
 }
 

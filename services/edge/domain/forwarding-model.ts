@@ -1,6 +1,6 @@
 import type { Cidr, ResourceKey } from '@weir/contract'
 import type { AffinityClass } from './affinity-class.ts'
-import { changesBetween, type Change } from './forwarding-changes.ts'
+import { changesBetween, type Stage } from './forwarding-changes.ts'
 import { createSetPool, type NodeMac, type SetPool } from './forwarding-sets.ts'
 import {
   nextClassId,
@@ -22,7 +22,7 @@ export interface Wanted {
 
 /** What a batch of wishes comes to. */
 export interface ForwardingPlan {
-  readonly changes: readonly Change[]
+  readonly stages: readonly Stage[]
   /** Frontends that somebody else holds, by the resource that wants them in vain. */
   readonly refused: ReadonlyMap<ResourceKey, readonly FrontendKey[]>
 }
@@ -41,7 +41,7 @@ export interface ForwardingPlan {
 export interface ForwardingModel {
   plan(wishes: readonly Wanted[]): ForwardingPlan
   /** Gives up what was adopted and nobody has claimed. */
-  releaseUnclaimed(): readonly Change[]
+  releaseUnclaimed(): readonly Stage[]
   /** Everything that the kernel should hold. */
   table(): ForwardingTable
   idOf(key: ResourceKey): ServiceId | undefined
@@ -119,7 +119,7 @@ export const createForwardingModel = (
     }
     return { keep, services: kept, touched }
   }
-  const changesSince = (before: Before, sets: ReturnType<SetPool['settle']>): readonly Change[] =>
+  const changesSince = (before: Before, sets: ReturnType<SetPool['settle']>): readonly Stage[] =>
     changesBetween(
       { services: before.services, sets: sets.before },
       { services: subset(services, before.touched), sets: subset(pool.sets(), sets.touched) },
@@ -164,7 +164,7 @@ export const createForwardingModel = (
       if (!wish.frontends.has(frontend)) dropFrontend(id, frontend)
     }
   }
-  const settle = (before: Before): readonly Change[] => {
+  const settle = (before: Before): readonly Stage[] => {
     const settled = pool.settle()
     for (const [id, set] of settled.given) {
       const service = services.get(id)
@@ -189,7 +189,7 @@ export const createForwardingModel = (
           drop(id, before)
         }
       }
-      return { changes: settle(before), refused }
+      return { stages: settle(before), refused }
     },
     releaseUnclaimed: () => {
       const before = createBefore()

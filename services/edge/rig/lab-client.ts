@@ -7,11 +7,12 @@
 // them and prints how many were answered with as many, by whom they were answered first.
 // `knock FLOW` begins a new flow every few milliseconds until a line comes in, and prints how many were answered and
 // of each that was not when it began, milliseconds after the start, from which port, and what came of it.
+// `flood FLOW` sends datagrams of one flow as fast as it can until a line comes in, and prints how many; nobody need answer.
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as letOthers, setTimeout as pause } from 'node:timers/promises'
 
 /** Longer than one packet that is sent again, since machines may be busy. */
 const answerMs = 2500
@@ -59,7 +60,7 @@ const echo = (socket: Socket, bytes: number): Promise<boolean> =>
   })
 
 const [what = '', ...rest] = process.argv.slice(2)
-const count = what === 'knock' ? 0 : Number(rest.shift())
+const count = what === 'knock' || what === 'flood' ? 0 : Number(rest.shift())
 const [protocol, host = '', portText, from = '', ...sizes] = rest
 const port = Number(portText)
 const [firstPort = 0, bytes = 0, sends = 0] = sizes.map(Number)
@@ -134,6 +135,26 @@ const hold = async (): Promise<void> => {
   }
 }
 
+const toldToStop = (): AbortSignal => {
+  const told = new AbortController()
+  for (const end of ['data', 'close']) process.stdin.once(end, () => told.abort())
+  return told.signal
+}
+
+const flood = async (): Promise<void> => {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  const stop = toldToStop()
+  socket.on('error', () => undefined)
+  let sent = 0
+  tell('flooding')
+  while (!stop.aborted) {
+    for (let burst = 0; burst < 64; burst += 1) socket.send('x', port, host)
+    sent += 64
+    await letOthers()
+  }
+  tell(sent)
+}
+
 const knock = async (): Promise<void> => {
   const asked: Promise<string | null>[] = []
   const failed: { readonly afterMs: number; readonly told: string }[] = []
@@ -142,10 +163,9 @@ const knock = async (): Promise<void> => {
     const afterMs = Math.round(performance.now() - started)
     return askOne((told) => failed.push({ afterMs, told }))
   }
-  const told = new AbortController()
-  for (const end of ['data', 'close']) process.stdin.once(end, () => told.abort())
+  const stop = toldToStop()
   tell('knocking')
-  while (!told.signal.aborted) {
+  while (!stop.aborted) {
     asked.push(tryOne())
     await pause(knockEveryMs)
   }
@@ -153,6 +173,6 @@ const knock = async (): Promise<void> => {
   tell({ answered: asked.length - failed.length, failed })
 }
 
-const acts: Readonly<Record<string, () => Promise<void>>> = { ask, hold, knock }
+const acts: Readonly<Record<string, () => Promise<void>>> = { ask, hold, knock, flood }
 await acts[what]?.()
 process.exit(0)

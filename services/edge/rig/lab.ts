@@ -37,6 +37,8 @@ export interface Lab {
   ask(flow: Asking): Promise<readonly (string | null)[]>
   /** Begins a new flow from the client every few milliseconds, until it is told to stop. */
   knock(flow: Asking): Promise<Knocking>
+  /** Sends datagrams of one flow from the client as fast as it can until it is told to stop; how many it were. */
+  flood(flow: Asking): Promise<{ stop(): Promise<number> }>
   /** Ends this process with the lab. */
   endsWith(child: ChildProcess): void
   /** Opens flows from the client that stay open until the lab ends; TCP connections unless it is said. */
@@ -120,6 +122,19 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
     return { child, lines: createInterface({ input: child.stdout }) }
   }
 
+  /** A client that goes on until it is told to stop, and then says what came of it. */
+  const startUntilTold = async (act: 'knock' | 'flood', flow: Asking) => {
+    const { child, lines } = start('client', 'lab-client.ts', [act, ...wordsOf(flow)])
+    await nextLine(lines)
+    return {
+      stop: async () => {
+        const line = nextLine(lines)
+        child.stdin.write('stop\n')
+        return JSON.parse(await line)
+      },
+    }
+  }
+
   const stop = async (): Promise<void> => {
     for (const child of children) child.kill('SIGKILL')
     for (const host of hosts) await runProgram(['ip', 'netns', 'del', spaceOf(host)])
@@ -145,17 +160,8 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
     spaceOf,
     endsWith: (child) => void children.push(child),
     ask: (flow) => askFrom(on('client'), flow),
-    knock: async (flow) => {
-      const { child, lines } = start('client', 'lab-client.ts', ['knock', ...wordsOf(flow)])
-      await nextLine(lines)
-      return {
-        stop: async () => {
-          const line = nextLine(lines)
-          child.stdin.write('stop\n')
-          return JSON.parse(await line)
-        },
-      }
-    },
+    knock: (flow) => startUntilTold('knock', flow),
+    flood: (flow) => startUntilTold('flood', flow),
     hold: async (address, count, protocol = 'TCP') => {
       const args = ['hold', String(count), ...wordsOf({ protocol, address })]
       const { child, lines } = start('client', 'lab-client.ts', args)

@@ -7,6 +7,7 @@ import {
 import { explainError, OperatingError, type Clock, type Logger } from '@weir/kernel'
 import { affinityClassFor, type AffinityClass } from '../../domain/affinity-class.ts'
 import { adoptedTable } from '../../domain/adopted-table.ts'
+import { packStages } from '../../domain/forwarding-changes.ts'
 import {
   createForwardingModel,
   type ForwardingModel,
@@ -19,6 +20,7 @@ import {
   type FrontendState,
 } from '../../domain/forwarding-table.ts'
 import { minimalRanges } from '../../domain/minimal-ranges.ts'
+import { straysIn } from '../../domain/strays.ts'
 import type { WeightedTarget } from '../../domain/usable-targets.ts'
 import type { DataPlane, PlaneCounters, ServeOutcome } from '../data-plane.ts'
 import { carried, isSctp, keyOfFrontend } from './carried.ts'
@@ -97,13 +99,19 @@ export const createKernelPlane = async (options: KernelPlaneOptions): Promise<Ke
   }
 }
 
+/** Few enough for the smallest buffer of a socket. */
+const straysAtOnce = 1000
+
 /** Goes on with the table that an earlier process left, if its rules are these. */
 const adopt = async (nft: Nft): Promise<ForwardingModel> => {
   if (!(await nft.isLoaded())) {
     await nft.load()
     return createForwardingModel(emptyTable, 0)
   }
-  const table = adoptedTable(await nft.elements())
+  const held = await nft.elements()
+  const table = adoptedTable(held)
+  const strays = straysIn(held, table).map((stray) => ({ deleted: [stray], added: [] }))
+  for (const packed of packStages([strays], straysAtOnce)) await nft.commit(packed)
   const known = [...(await nft.pins()), ...(await nft.clients())]
   const pinned = known.map(({ service }) => classIdOf(service) ?? 0)
   const lastId = [...table.services.keys(), ...pinned].reduce((most, id) => Math.max(most, id), 0)

@@ -1,3 +1,4 @@
+import { eventually } from '@weir/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   createKernelEdges,
@@ -87,6 +88,35 @@ describe.skipIf(problem !== undefined)(
       expect(answers.length).toBeGreaterThan(20)
       expect(answers.filter((each) => each.in === null)).toEqual([])
       expect(answers.filter((each) => each.out !== null)).toEqual([])
+    })
+
+    test('lets in every datagram of whom the ranges let in, while they begin, change and end; IPv4, IPv6; UDP', async () => {
+      const plane = await edges.planeOn('e1')
+      const port = 9
+      const frontends = Object.values(vips).map(
+        (ip) => ({ ip, protocol: 'UDP', port, nodePort: 30_009 }) as const,
+      )
+      const inside = ['198.51.100.0/24', '2001:db8:c::/64']
+      const turns = [[], inside, [...inside, '10.0.0.0/8'], inside]
+      await serve(plane, desiredFor({ frontends }))
+      // Nobody listens there: the nodes' kernels have them, and no pod is kept busy.
+      const floods = await Promise.all(
+        Object.values(vips).map((address) => lab.flood({ protocol: 'UDP', address, port })),
+      )
+      for (let turn = 0; turn < 250; turn += 1) {
+        const sourceRanges = turns[turn % turns.length] ?? []
+        await serve(plane, desiredFor({ frontends, generation: 2 + turn, sourceRanges }))
+      }
+      const sent = await Promise.all(floods.map((flood) => flood.stop()))
+      expect(Math.min(...sent)).toBeGreaterThan(1000)
+      // One that they leave out shows that it was counted.
+      await serve(
+        plane,
+        desiredFor({ frontends, generation: 1000, sourceRanges: ['192.0.2.0/24'] }),
+      )
+      expect(await lab.ask({ protocol: 'UDP', address: vips.IPv4, port })).toEqual([null])
+      await eventually(() => expect(plane.counters().deniedBySource).toBeGreaterThan(0))
+      expect(plane.counters().deniedBySource).toBe(1)
     })
   },
 )

@@ -1,11 +1,11 @@
 import type { Logger } from '@weir/kernel'
 import {
   differencesIn,
-  packChanges,
+  packStages,
   repairsOf,
   weightOf,
-  type Change,
   type PackedChange,
+  type Stage,
 } from '../../domain/forwarding-changes.ts'
 import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
 import type { FrontendKey } from '../../domain/forwarding-table.ts'
@@ -55,8 +55,8 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
     tail = mine.catch(() => undefined)
     return mine
   }
-  const write = async (changes: readonly Change[]): Promise<void> => {
-    for (const packed of packChanges(changes, most)) await writePacked(packed)
+  const write = async (stages: readonly Stage[]): Promise<void> => {
+    for (const packed of packStages(stages, most)) await writePacked(packed)
   }
   const writePacked = async (packed: PackedChange): Promise<void> => {
     try {
@@ -66,13 +66,13 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
       // Nothing of it was taken.
       most = Math.max(1, Math.floor(weightOf(packed) / 2))
       log.info({ elements: most }, 'the kernel takes fewer elements at once')
-      await write(packed.parts)
+      await write([packed.parts])
     }
   }
-  const commit = async (changes: readonly Change[]): Promise<void> => {
+  const commit = async (stages: readonly Stage[]): Promise<void> => {
     try {
       if (doubtful) await repair()
-      else await write(changes)
+      else await write(stages)
     } catch (error) {
       // What the kernel has now is read before anything else is written.
       doubtful = true
@@ -94,9 +94,9 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
   const flush = async (): Promise<void> => {
     const batch = waiting.splice(0)
     if (batch.length === 0) return
-    const { changes, refused } = model.plan(batch.map(({ wanted }) => wanted))
+    const { stages, refused } = model.plan(batch.map(({ wanted }) => wanted))
     try {
-      await commit(changes)
+      await commit(stages)
       for (const { wanted, settle } of batch) settle(refused.get(wanted.key) ?? [])
     } catch (error) {
       for (const { settle } of batch) settle(error instanceof Error ? error : new Error('unknown'))
