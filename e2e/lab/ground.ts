@@ -186,9 +186,8 @@ export const ofEveryFlow = <T>(
 /** Flows that live on, of both families and protocols. */
 export interface Live {
   readonly count: number
-  alive(): Promise<number>
-  /** How many live, and in words how many of each family and protocol. */
-  look(): Promise<{ readonly alive: number; readonly told: string }>
+  /** Those that don't, such as `IPv4 TCP from 40001: no answer`. */
+  lost(): Promise<readonly string[]>
   end(): void
 }
 
@@ -199,17 +198,14 @@ export const holdFlows = async ({ lab }: KernelPlatform, addresses: Addresses): 
   })
   const answers = held.flatMap(({ flows }) => flows.answers)
   expect(answers).not.toContain(null)
-  const look = async () => {
-    const living = await Promise.all(held.map(({ flows }) => flows.alive()))
-    const told = held.map(
-      ({ name, flows }, at) => `${name} ${living[at]} of ${flows.answers.length}`,
-    )
-    return { alive: living.reduce((sum, one) => sum + one, 0), told: told.join(', ') }
-  }
   return {
     count: answers.length,
-    alive: async () => (await look()).alive,
-    look,
+    lost: async () => {
+      const each = held.map(async ({ name, flows }) =>
+        (await flows.lost()).map((told) => `${name} ${told}`),
+      )
+      return (await Promise.all(each)).flat()
+    },
     end: () => held.forEach(({ flows }) => flows.end()),
   }
 }

@@ -171,7 +171,10 @@ describe.skipIf(problem !== undefined)(
       const routes: (readonly LabEdge[])[] = []
       e1.harm.beforeDelete = async () => void routes.push(await bgp.routesTo(vips.IPv4))
       await e1.resources.obey([removeOrder(desiredFor())])
-      expect(new Set(routes)).toEqual(new Set([['e2']]))
+      // Whatever takes it away, in however many steps, comes after the router's word.
+      expect(routes.length).toBeGreaterThan(0)
+      expect(new Set(routes.flat())).toEqual(new Set(['e2']))
+      expect(routes).not.toContainEqual([])
       expect((await asking).filter((answer) => answer === null)).toEqual([])
       expect(await held.alive()).toBe(40)
     })

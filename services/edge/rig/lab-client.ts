@@ -4,7 +4,8 @@
 // `ask COUNT FLOW` makes as many flows, one after the other, and prints what each was answered, null for nothing or too
 // few bytes.
 // `hold COUNT FLOW` opens flows and keeps them: for each line that comes in it sends as many bytes as that says on all of
-// them and prints how many were answered with as many, by whom they were answered first.
+// them and prints those that were not answered with as many by whom they were answered first: from which port, and what
+// came of it.
 // `knock FLOW` begins a new flow every few milliseconds until a line comes in, and prints how many were answered and
 // of each that was not when it began, milliseconds after the start, from which port, and what came of it.
 // `flood FLOW` sends datagrams of one flow as fast as it can until a line comes in, and prints how many; nobody need answer.
@@ -90,15 +91,17 @@ const openUdp = (localPort: number): Flow => {
   if (from !== '') socket.bind(localPort, from)
   else if (localPort !== 0) socket.bind(localPort)
   let said: string | null = null
+  let again: string | null = null
   const say = async (size: number): Promise<string | null> => {
     const answer = next(socket, 'message')
     socket.send(String(size).padEnd(sends), port, host)
     return answer
   }
   return {
-    told: () => `from ${socket.address().port}: no answer`,
+    told: () =>
+      `from ${socket.address().port}: ${again === null ? 'no answer' : `${again} rather than ${said}`}`,
     first: async () => (said = await say(bytes)),
-    lives: async (size) => said !== null && (await say(size)) === said,
+    lives: async (size) => said !== null && (again = await say(size)) === said,
     end: () => void socket.close(),
   }
 }
@@ -131,7 +134,7 @@ const hold = async (): Promise<void> => {
   tell(await Promise.all(flows.map((flow) => flow.first())))
   for await (const size of createInterface({ input: process.stdin })) {
     const living = await Promise.all(flows.map((flow) => flow.lives(Number(size))))
-    tell(living.filter(Boolean).length)
+    tell(flows.filter((_flow, at) => living[at] !== true).map((flow) => flow.told()))
   }
 }
 

@@ -38,6 +38,8 @@ export interface Held {
   readonly answers: readonly (string | null)[]
   /** How many of them still answer, each from where it did first. */
   alive(): Promise<number>
+  /** Those that do not, such as `from 40001: no answer`. */
+  lost(): Promise<readonly string[]>
   /** Sends so many bytes on each and has them back; how many of the connections had all. */
   send(bytes: number): Promise<number>
   /** Ends them before the lab does. */

@@ -166,12 +166,19 @@ export const createLab = async (nodesOfLab: NodesOfLab = 'answer'): Promise<Lab>
       const args = ['hold', String(count), ...wordsOf({ protocol, address })]
       const { child, lines } = start('client', 'lab-client.ts', args)
       const answers: readonly (string | null)[] = JSON.parse(await nextLine(lines))
-      const send = async (bytes: number): Promise<number> => {
+      const lostOf = async (bytes: number): Promise<readonly string[]> => {
         const line = nextLine(lines)
         child.stdin.write(`${bytes}\n`)
-        return Number(await line)
+        return JSON.parse(await line)
       }
-      return { answers, alive: () => send(10), send, end: () => void child.kill('SIGKILL') }
+      const send = async (bytes: number) => count - (await lostOf(bytes)).length
+      return {
+        answers,
+        lost: () => lostOf(10),
+        alive: () => send(10),
+        send,
+        end: () => void child.kill('SIGKILL'),
+      }
     },
     routeTo: async (...edges) => {
       const via = (family: 'IPv4' | 'IPv6'): string =>
