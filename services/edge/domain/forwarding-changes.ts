@@ -4,6 +4,7 @@ import {
   type BackendSet,
   type ForwardedService,
   type ForwardingTable,
+  type SetId,
 } from './forwarding-table.ts'
 
 /** The sets and maps of the table that we fill, in the order the pages of the kernel plane name them. */
@@ -52,11 +53,12 @@ export type Stage = readonly Change[]
 /**
  * What turns one table into the other, in stages, of which every beginning is safe as well:
  *
- * 1. frontends that go: nothing of a service may go while packets still find it. Ranges of services that had none,
- *    which nobody looks up yet
- * 2. slots that are new or belong to another node now, and then services, each in one step: its ranges are there
- *    before its frontend is, and are replaced at once
- * 3. slots of sets that nobody uses any more, and ranges of services that have none now
+ * 1. frontends that go, of services whose ranges go too: nobody is let in whom they kept out. Ranges of services that
+ *    had none, which nobody looks up yet
+ * 2. other frontends that go: nothing of a service may go while packets still find it. Slots that are new or belong to
+ *    another node now, and then services, each in one step: its ranges are there before its frontend is, and are
+ *    replaced at once. Slots that went with their services
+ * 3. slots of sets that a service left for another, and ranges of services that have none now
  *
  * Only services and sets that differ are looked at closer; the others cost a comparison each.
  */
@@ -65,21 +67,25 @@ export const changesBetween = (
   after: ForwardingTable,
 ): readonly Stage[] => {
   const services: Change[] = []
+  const left = new Set<SetId | undefined>()
   for (const id of idsOf(before.services, after.services)) {
     const [old, now] = [before.services.get(id), after.services.get(id)]
     if (old === now) continue
     services.push(difference(elementsOfService(id, old), elementsOfService(id, now)))
+    if (now !== undefined && now.set?.id !== old?.set?.id) left.add(old?.set?.id)
   }
   const dealt: Change[] = []
+  const dropped: Change[] = []
   const unused: Change[] = []
   for (const id of idsOf(before.sets, after.sets)) {
     const [old, now] = [before.sets.get(id), after.sets.get(id)]
     if (old === now) continue
     const changes = slotBySlot(difference(elementsOfSet(id, old), elementsOfSet(id, now)))
-    if (now === undefined) unused.push(...changes)
-    else dealt.push(...changes)
+    if (now !== undefined) dealt.push(...changes)
+    else if (left.has(id)) unused.push(...changes)
+    else dropped.push(...changes)
   }
-  return stagesOf({ dealt, services, unused })
+  return stagesOf({ dealt, services, dropped, unused })
 }
 
 /**
@@ -96,6 +102,7 @@ export const repairsOf = (held: readonly Element[], table: ForwardingTable): rea
   return stagesOf({
     dealt: slots.filter((change) => change.added.length > 0),
     services: [other],
+    dropped: [],
     unused: slots.filter((change) => change.added.length === 0),
   })
 }
@@ -103,12 +110,18 @@ export const repairsOf = (held: readonly Element[], table: ForwardingTable): rea
 const stagesOf = (changes: {
   readonly dealt: readonly Change[]
   readonly services: readonly Change[]
+  readonly dropped: readonly Change[]
   readonly unused: readonly Change[]
 }): readonly Stage[] => {
-  const services = changes.services.map(stagesOfService)
+  const services = changes.services.map(stepsOfService)
   return [
     services.map(({ first }) => first),
-    [...changes.dealt, ...services.map(({ next }) => next)],
+    [
+      ...services.map(({ closed }) => closed),
+      ...changes.dealt,
+      ...services.map(({ whole }) => whole),
+      ...changes.dropped,
+    ],
     [...changes.unused, ...services.map(({ last }) => last)],
   ]
     .map((stage) => stage.filter((change) => weightOf(change) > 0))
@@ -116,19 +129,23 @@ const stagesOf = (changes: {
 }
 
 /** Its frontends that go and its ranges apart from what makes packets find them, see `changesBetween`. */
-const stagesOfService = ({ deleted, added }: Change) => {
+const stepsOfService = ({ deleted, added }: Change) => {
   const left = new Set(deleted.filter(isFrontend).map(({ key }) => key))
   // With its mark, which another service may set anew when it takes the frontend.
   const goes = ({ map, key }: Element): boolean => frontendMaps.includes(map) && left.has(key)
   const [begun, ended] = [restrictedBy(added), restrictedBy(deleted)]
   const begins = (element: Element): boolean => begun.has(restrictingId(element))
   const ends = (element: Element): boolean => ended.has(restrictingId(element))
-  const first = (element: Element): boolean => goes(element) || begins(element)
+  const closed = deleted.filter(goes)
   return {
-    first: { deleted: deleted.filter(first), added: added.filter(begins) },
-    next: {
-      deleted: deleted.filter((element) => !first(element) && !ends(element)),
-      added: added.filter((element) => !begins(element)),
+    first: {
+      deleted: [...(ended.size > 0 ? closed : []), ...deleted.filter(begins)],
+      added: added.filter(begins),
+    },
+    closed: { deleted: ended.size > 0 ? [] : closed, added: [] },
+    whole: {
+      deleted: deleted.filter((one) => !goes(one) && !begins(one) && !ends(one)),
+      added: added.filter((one) => !begins(one)),
     },
     last: { deleted: deleted.filter(ends), added: [] },
   }

@@ -100,6 +100,15 @@ describe('backend sets', () => {
     expect(setOf(model, web)).not.toBe(before)
   })
 
+  test('that a resource leaves for another’s go once no packet is led to them', () => {
+    const model = fresh()
+    model.plan([wish(web, { nodes: nodesOf('n1') }), wish(mail, { nodes: nodesOf('n2') })])
+    const { stages } = model.plan([wish(web, { nodes: nodesOf('n2') })])
+    const mapsOf = (stage: Stage): Set<string> =>
+      new Set(stage.flatMap(({ deleted }) => deleted.map(({ map }) => map)))
+    expect(stages.map(mapsOf)).toEqual([new Set(['pool61']), new Set(['slots', 'nodes'])])
+  })
+
   test('that nobody uses go', () => {
     const model = fresh()
     model.plan([wish(web)])

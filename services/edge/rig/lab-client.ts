@@ -178,4 +178,5 @@ const knock = async (): Promise<void> => {
 
 const acts: Readonly<Record<string, () => Promise<void>>> = { ask, hold, knock, flood }
 await acts[what]?.()
-process.exit(0)
+// Not before all is out that was told.
+process.stdout.write('', () => process.exit(0))
