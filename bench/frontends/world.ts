@@ -6,7 +6,7 @@ import {
   createKernelPlane,
   type KernelPlane,
 } from '../../services/edge/data-plane/kernel/kernel-plane.ts'
-import { runProgram } from '../../services/edge/data-plane/kernel/run-program.ts'
+import { createProgramRunner } from '../../services/edge/data-plane/kernel/program-runner.ts'
 import { addressOf, vipPort, vips } from '../../services/edge/rig/lab.ts'
 import { desiredOf } from '../../services/edge/rig/orders.ts'
 
@@ -20,7 +20,7 @@ export const openPlane = async (): Promise<KernelPlane> => {
   const plane = await createKernelPlane({
     device: 'eth0',
     drainMs: 60_000,
-    run: runProgram,
+    run: createProgramRunner().run,
     clock: systemClock,
     log: silentLogger,
   })

@@ -10,6 +10,7 @@ import { config, type EdgeConfig } from './config.ts'
 import type { DataPlane } from './data-plane/data-plane.ts'
 import { createEnvoyPlane } from './data-plane/envoy/envoy-plane.ts'
 import { createKernelPlane } from './data-plane/kernel/kernel-plane.ts'
+import { createProgramRunner } from './data-plane/kernel/program-runner.ts'
 import { runProgram } from './data-plane/kernel/run-program.ts'
 import { createUserspacePlane } from './data-plane/userspace/userspace.ts'
 import { createEdgeAgent } from './handle.ts'
@@ -25,7 +26,10 @@ const openPlane = async (context: ServiceContext<EdgeConfig>): Promise<DataPlane
     const vni = settings.WEIR_EDGE_VXLAN_VNI
     const vxlan = vni === undefined ? undefined : { vni }
     const peers = settings.WEIR_EDGE_PEERS
-    return createKernelPlane({ device, drainMs, vxlan, peers, run: runProgram, clock, log })
+    const runner = createProgramRunner()
+    const { run } = runner
+    const plane = await createKernelPlane({ device, drainMs, vxlan, peers, run, clock, log })
+    return { ...plane, close: () => plane.close().then(() => runner.stop()) }
   }
   const limits = {
     udpIdleMs: settings.WEIR_EDGE_UDP_IDLE_SECONDS * 1_000,

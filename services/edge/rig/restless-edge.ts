@@ -2,11 +2,16 @@
 // leaves the lab's client out. It says READY when the first is in force, and goes on until it is killed.
 import { silentLogger, systemClock } from '@weir/kernel'
 import { createKernelPlane } from '../data-plane/kernel/kernel-plane.ts'
-import { runProgram } from '../data-plane/kernel/run-program.ts'
+import { createProgramRunner } from '../data-plane/kernel/program-runner.ts'
 import { desiredFor, serve, targetOf } from './kernel-edges.ts'
 
 const nodes = ['n1', 'n2', 'n3'] as const
-const options = { device: 'eth0', drainMs: 60_000, run: runProgram, clock: systemClock }
+const options = {
+  device: 'eth0',
+  drainMs: 60_000,
+  run: createProgramRunner().run,
+  clock: systemClock,
+}
 const plane = await createKernelPlane({ ...options, log: silentLogger })
 for (let turn = 0; ; turn += 1) {
   const left = nodes.filter((_node, number) => number !== turn % 3)
