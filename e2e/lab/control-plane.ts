@@ -96,7 +96,8 @@ const start = async (): Promise<void> => {
   const parts = serviceParts(folder, at).filter(({ name }) => name !== 'edge')
   await Promise.all(
     parts.map((part) => {
-      const kernel = { ...part, env: { ...part.env, WEIR_FLEET_DATA_PLANE: 'kernel' } }
+      const here = { WEIR_FLEET_DATA_PLANE: 'kernel', WEIR_GC_RETURN_SECONDS: '5' }
+      const kernel = { ...part, env: { ...part.env, ...here } }
       return superviseService(kernel, { folder, environment: env, onRestart })
     }),
   )

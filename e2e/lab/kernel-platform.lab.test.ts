@@ -7,6 +7,7 @@ import { losses } from './suites/losses.ts'
 import { noNodePorts } from './suites/no-node-ports.ts'
 import { oneAddress } from './suites/one-address.ts'
 import { policies } from './suites/policies.ts'
+import { proxies } from './suites/proxies.ts'
 import { sharing } from './suites/sharing.ts'
 import { verify } from './suites/verify.ts'
 
@@ -47,6 +48,9 @@ describe.skipIf(problem !== undefined)(
     })
     describe('losses', () => {
       losses(scenario)
+    })
+    describe('proxies', () => {
+      proxies(scenario)
     })
   },
 )

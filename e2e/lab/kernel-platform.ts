@@ -33,6 +33,8 @@ export interface KernelPlatform {
   /** Its `routeTo` goes before what the edges announce; `routeTo` both of them ends that. */
   readonly lab: Lab
   readonly bgp: LabBgp
+  /** Files of this platform, gone when it stops. */
+  readonly folder: string
   readonly pods: Pods
   /** The variables with which kubectl and the command work in the control plane's namespace. */
   session(): Readonly<Record<string, string>>
@@ -52,6 +54,8 @@ export interface KernelPlatform {
   pidOfAgent(edge: EdgeName): number
   /** Resolves when it has gone through every order of the bus and given up what nobody ordered. */
   startAgent(edge: EdgeName): Promise<void>
+  /** Starts an edge that proxies, of another fleet, beside the control plane; it ends with that. */
+  startProxy(edge: string, fleet: string): Promise<void>
   /** Another one is started in its place. */
   killProxy(node: NodeName): Promise<void>
   stop(): Promise<void>
@@ -104,12 +108,13 @@ export const startKernelPlatform = async (
   const proxies: { stop(): Promise<void> }[] = []
   const pods = createPods({ lab, kubectl })
   let bgp: LabBgp | undefined
-  const startAgent = async (edge: EdgeName): Promise<void> => {
-    const part = agentOf(edge, folder, bgp?.apiOf(edge) ?? '')
-    const agent = await startOn(edge, { name: 'agent', ...part })
+  const startAgentOn = async (host: EdgeName | 'control', part: Part): Promise<void> => {
+    const agent = await startOn(host, part)
     const hasLooked = () => agent.lastWords().includes('went through every order of the bus')
     await eventually(hasLooked, { deadlineMs: 60_000 })
   }
+  const startAgent = (edge: EdgeName): Promise<void> =>
+    startAgentOn(edge, agentOf({ edge, folder, env: announcing(edge, bgp?.apiOf(edge) ?? '') }))
   const startProxy = async (node: NodeName): Promise<void> => {
     const program = findBinary('kube-proxy', { env: process.env, goSourceDir }) ?? ''
     const own = proxyArguments(node, join(folder, 'control/kubeconfig.nodes'))
@@ -139,6 +144,7 @@ export const startKernelPlatform = async (
   return {
     lab,
     bgp,
+    folder,
     session: () => ({ ...control.session(), KUBECONFIG: join(folder, 'control/kubeconfig') }),
     pods,
     kubectl,
@@ -150,6 +156,8 @@ export const startKernelPlatform = async (
     killAgent: async (edge) => children.get(`${edge}-agent`)?.kill(),
     pidOfAgent: (edge) => children.get(`${edge}-agent`)?.pid ?? 0,
     startAgent,
+    startProxy: (edge, fleet) =>
+      startAgentOn('control', agentOf({ edge, folder, env: proxying(fleet) })),
     killProxy: async (node) => children.get(`${node}-kube-proxy`)?.kill(),
     stop,
   }
@@ -174,19 +182,40 @@ interface Part {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const agentOf = (edge: EdgeName, folder: string, bgpApi: string): Omit<Part, 'name'> => ({
+const announcing = (edge: EdgeName, bgpApi: string) => ({
+  WEIR_FLEET: 'local',
+  WEIR_FLEET_DATA_PLANE: 'kernel',
+  WEIR_EDGE_ANNOUNCE: 'bgp',
+  WEIR_EDGE_BGP_API: bgpApi,
+  WEIR_EDGE_BGP_NEXT_HOP_V6: addressOf(edge).IPv6,
+  HEALTH_PORT: '9090',
+})
+
+const proxying = (fleet: string) => ({
+  // On the machine itself nothing leads to it from outside.
+  NATS_URL: `nats://127.0.0.1:${controlPorts.nats}`,
+  WEIR_FLEET: fleet,
+  WEIR_FLEET_DATA_PLANE: 'userspace',
+  HEALTH_PORT: '9190',
+})
+
+interface Agent {
+  readonly edge: string
+  readonly folder: string
+  /** What makes it an edge of its fleet. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+const agentOf = ({ edge, folder, env }: Agent): Part => ({
+  name: 'agent',
   program: process.execPath,
   args: ['--disable-warning=ExperimentalWarning', join(root, 'services/edge/main.ts')],
   env: {
     NATS_URL: `nats://${addressOf('control').IPv4}:${controlPorts.nats}`,
-    WEIR_FLEET: 'local',
-    WEIR_FLEET_DATA_PLANE: 'kernel',
     WEIR_EDGE_ID: edge,
+    WEIR_EDGE_RETURN_SECONDS: '3',
     WEIR_EDGE_STATE_DIR: join(folder, edge),
-    WEIR_EDGE_ANNOUNCE: 'bgp',
-    WEIR_EDGE_BGP_API: bgpApi,
-    WEIR_EDGE_BGP_NEXT_HOP_V6: addressOf(edge).IPv6,
-    HEALTH_PORT: '9090',
+    ...env,
   },
 })
 
