@@ -8,7 +8,9 @@ import type { Asking } from '../../services/edge/rig/lab-flows.ts'
 import { clientAddresses, vipPort } from '../../services/edge/rig/lab.ts'
 import type { ServiceObject } from '../harness/objects.ts'
 import { edgeNames, type EdgeName, type KernelPlatform } from './kernel-platform.ts'
-import { nodeNames, type NodeName } from './places.ts'
+import { nodeNames, soon, type NodeName } from './places.ts'
+
+export { soon } from './places.ts'
 
 export const families = ['IPv4', 'IPv6'] as const
 export type Family = (typeof families)[number]
@@ -19,9 +21,6 @@ export type Addresses = Readonly<Record<Family, string>>
 export const everyFlow = families.flatMap((family) =>
   protocols.map((protocol) => ({ family, protocol })),
 )
-
-/** Long enough for a machine that does much else. */
-export const soon = { deadlineMs: 60_000 }
 
 export interface Ground {
   readonly platform: KernelPlatform

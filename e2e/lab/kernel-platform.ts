@@ -16,6 +16,7 @@ import {
   edgeNames,
   nodeNames,
   podAddress,
+  soon,
   type EdgeName,
   type NodeName,
 } from './places.ts'
@@ -52,12 +53,14 @@ export interface KernelPlatform {
   killAgent(edge: EdgeName): Promise<void>
   /** Its process; it has a mount namespace of its own. */
   pidOfAgent(edge: EdgeName): number
-  /** Resolves when it has gone through every order of the bus and given up what nobody ordered. */
+  /** Resolves when it goes on with what it served last. */
   startAgent(edge: EdgeName): Promise<void>
+  /** Resolves when it has gone through every order of the bus and given up what nobody ordered. */
+  agentLooked(edge: EdgeName): Promise<void>
   /** Starts an edge that proxies, of another fleet, beside the control plane; it ends with that. */
   startProxy(edge: string, fleet: string): Promise<void>
   /** Another one is started in its place. */
-  killProxy(node: NodeName): Promise<void>
+  killKubeProxy(node: NodeName): Promise<void>
   stop(): Promise<void>
 }
 
@@ -105,26 +108,25 @@ export const startKernelPlatform = async (
       return lab.on('control')([program, config, ...args], input)
     }
   const kubectl = kubectlWith('kubeconfig')
-  const proxies: { stop(): Promise<void> }[] = []
+  const kubeProxies: { stop(): Promise<void> }[] = []
   const pods = createPods({ lab, kubectl })
   let bgp: LabBgp | undefined
   const startAgentOn = async (host: EdgeName | 'control', part: Part): Promise<void> => {
     const agent = await startOn(host, part)
-    const hasLooked = () => agent.lastWords().includes('went through every order of the bus')
-    await eventually(hasLooked, { deadlineMs: 60_000 })
+    await eventually(() => agent.lastWords().includes('serves its last good state'), soon)
   }
   const startAgent = (edge: EdgeName): Promise<void> =>
     startAgentOn(edge, agentOf({ edge, folder, env: announcing(edge, bgp?.apiOf(edge) ?? '') }))
-  const startProxy = async (node: NodeName): Promise<void> => {
+  const startKubeProxy = async (node: NodeName): Promise<void> => {
     const program = findBinary('kube-proxy', { env: process.env, goSourceDir }) ?? ''
     const own = proxyArguments(node, join(folder, 'control/kubeconfig.nodes'))
     const args = [...own, ...(options.proxyArguments ?? [])]
     const start = (): Promise<Child> => startOn(node, { name: 'kube-proxy', program, args })
     // It ends itself when its Node changes address or goes, and counts on a kubelet to start it again.
-    proxies.push(await keepRunning({ name: node, start, onRestart: () => undefined }))
+    kubeProxies.push(await keepRunning({ name: node, start, onRestart: () => undefined }))
   }
   const stop = async (): Promise<void> => {
-    await Promise.all(proxies.map((proxy) => proxy.stop()))
+    await Promise.all(kubeProxies.map((each) => each.stop()))
     await Promise.all([...children.values()].map((child) => child.kill()))
     await pods.stop()
     await control.kill()
@@ -136,7 +138,7 @@ export const startKernelPlatform = async (
     await openControl(lab)
     bgp = await startBgp(lab)
     await Promise.all([control.start(), ...nodeNames.map((node) => openNode(lab, node))])
-    await Promise.all([...edgeNames.map(startAgent), ...nodeNames.map(startProxy)])
+    await Promise.all([...edgeNames.map(startAgent), ...nodeNames.map(startKubeProxy)])
   } catch (error) {
     await stop()
     throw error
@@ -156,9 +158,13 @@ export const startKernelPlatform = async (
     killAgent: async (edge) => children.get(`${edge}-agent`)?.kill(),
     pidOfAgent: (edge) => children.get(`${edge}-agent`)?.pid ?? 0,
     startAgent,
+    agentLooked: async (edge) => {
+      const words = () => children.get(`${edge}-agent`)?.lastWords() ?? ''
+      await eventually(() => words().includes('went through every order of the bus'), soon)
+    },
     startProxy: (edge, fleet) =>
       startAgentOn('control', agentOf({ edge, folder, env: proxying(fleet) })),
-    killProxy: async (node) => children.get(`${node}-kube-proxy`)?.kill(),
+    killKubeProxy: async (node) => children.get(`${node}-kube-proxy`)?.kill(),
     stop,
   }
 }

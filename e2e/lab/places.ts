@@ -31,3 +31,6 @@ export const site: Site = {
 export const scarceAddress = '203.0.113.240'
 
 export const nodeAddresses: (node: NodeName) => { IPv4: string; IPv6: string } = addressOf
+
+/** Long enough for a machine that does much else. */
+export const soon = { deadlineMs: 60_000 }

@@ -105,6 +105,7 @@ export const losses = (scenario: LabTest): void => {
       await expectWhole(live, 'a minute without any process')
       await platform.startControlPlane()
       await Promise.all(edgeNames.map((edge) => platform.startAgent(edge)))
+      await Promise.all(edgeNames.map((edge) => platform.agentLooked(edge)))
       expect(await live.lost()).toEqual([])
       expect(changes.all()).toEqual([])
       live.end()
@@ -225,5 +226,5 @@ const renumber = async (platform: KernelPlatform, from: Addresses, to: Addresses
   await lab.on('n1')(['ip', '-batch', '-'], `${lines.join('\n')}\n`)
   await tellAddresses(platform, to)
   // It goes on answering for the health of Services where it began to, and as any node's is started anew.
-  await platform.killProxy('n1')
+  await platform.killKubeProxy('n1')
 }
