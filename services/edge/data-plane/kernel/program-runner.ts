@@ -56,7 +56,10 @@ const startRunner = (): Runner => {
   let last = 0
   child.unref()
   child.channel?.unref()
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  // One that could not be started has no end.
+  const ended = new Promise<void>((resolve) => {
+    for (const end of ['exit', 'error']) child.once(end, () => resolve())
+  })
   child.on('message', settle)
   child.on('error', (error) => failAll(`cannot run programs: ${error.message}`))
   child.on('exit', () => failAll('what runs programs ended meanwhile'))
