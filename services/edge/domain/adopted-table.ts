@@ -92,7 +92,7 @@ const setsOf = (
   const sets = new Map<SetId, BackendSet>()
   for (const { id, size } of expected) {
     const own = found.get(id)
-    if (own?.size !== size) continue
+    if (own?.size !== size || sets.has(id)) continue
     const macs = Array.from({ length: size }, (_, slot) => own.get(slot))
     const complete = macs.filter((mac) => mac !== undefined)
     if (complete.length === size) sets.set(id, { size, slots: complete })

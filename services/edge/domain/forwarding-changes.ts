@@ -151,16 +151,26 @@ const stepsOfService = ({ deleted, added }: Change) => {
   }
 }
 
-const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
-const frontendMaps: readonly MapName[] = ['fe', 'fe6', 'inner', 'inner6', 'closing', 'closing6']
+export const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
+/** A range that a service lets in. */
+export const isRange = ({ map }: Element): boolean => map === 'allow' || map === 'allow6'
+/** Whose keys are frontends. */
+export const frontendMaps: readonly MapName[] = [
+  'fe',
+  'fe6',
+  'inner',
+  'inner6',
+  'closing',
+  'closing6',
+]
 
 /** The services that are marked as having ranges. */
 const restrictedBy = (elements: readonly Element[]): ReadonlySet<string> =>
   new Set(elements.flatMap(({ map, key }) => (map === 'restricted' ? [key] : [])))
 
 /** The service that a range is of; nobody for other elements. */
-const restrictingId = ({ map, key }: Element): string =>
-  map === 'allow' || map === 'allow6' ? (keyParts(key)[0] ?? '') : ''
+const restrictingId = (element: Element): string =>
+  isRange(element) ? (keyParts(element.key)[0] ?? '') : ''
 
 /** What repairs say of what was found, a sentence for each element. */
 export const differencesIn = (repairs: readonly Stage[]): readonly string[] => {

@@ -1,8 +1,5 @@
-import { keyParts, type Element, type MapName } from './forwarding-changes.ts'
+import { frontendMaps, isFrontend, isRange, keyParts, type Element } from './forwarding-changes.ts'
 import { classIdOf, type ForwardingTable } from './forwarding-table.ts'
-
-const poolMaps: readonly MapName[] = ['pool61', 'pool1021', 'pool65537']
-const frontendMarks: readonly MapName[] = ['inner', 'inner6', 'closing', 'closing6']
 
 /**
  * What no packet is led to: an agent that is killed between two transactions leaves it behind. It would else count for
@@ -14,18 +11,17 @@ export const straysIn = (
   elements: readonly Element[],
   table: ForwardingTable,
 ): readonly Element[] => {
-  const frontends = elements.filter(({ map }) => map === 'fe' || map === 'fe6')
+  const frontends = elements.filter(isFrontend)
   const opened = new Set(frontends.map(({ key }) => key))
   const served = new Set(frontends.map(({ value }) => value))
-  const ofServed = (map: MapName): readonly Element[] =>
-    elements.filter((element) => element.map === map && served.has(element.key))
-  const restricted = new Set(ofServed('restricted').map(({ key }) => key))
-  const used = new Set(poolMaps.flatMap((map) => ofServed(map).map(({ value }) => value)))
-  const isStray = ({ map, key }: Element): boolean => {
+  const ofServed = elements.filter(({ key }) => served.has(key))
+  const restricted = new Set(ofServed.flatMap(({ map, key }) => (map === 'restricted' ? key : [])))
+  const used = new Set(ofServed.flatMap(({ map, value }) => (map.startsWith('pool') ? value : [])))
+  const isStray = (element: Element): boolean => {
+    const { map, key } = element
+    if (frontendMaps.includes(map)) return !opened.has(key)
     const [id = '', part = ''] = keyParts(key)
-    if (map === 'fe' || map === 'fe6') return false
-    if (frontendMarks.includes(map)) return !opened.has(key)
-    if (map === 'allow' || map === 'allow6') return !restricted.has(id)
+    if (isRange(element)) return !restricted.has(id)
     if (map === 'slots') return !used.has(id)
     if (map !== 'nodes') return !served.has(key)
     const slots = table.sets.get(classIdOf(id) ?? 0)?.slots
