@@ -30,15 +30,15 @@ export interface ProgramRunner {
 export const createProgramRunner = (): ProgramRunner => {
   let runner: Runner | undefined
   return {
-    run: (argv, input = '') => {
+    run: (...wish) => {
       if (runner === undefined || !runner.isAlive()) runner = startRunner()
-      return runner.run(argv, input)
+      return runner.run(...wish)
     },
     stop: async () => runner?.stop(),
   }
 }
 
-type Runner = Required<ProgramRunner> & { isAlive(): boolean }
+type Runner = ProgramRunner & { isAlive(): boolean }
 
 const startRunner = (): Runner => {
   const script = join(import.meta.dirname, 'program-runner-process.ts')

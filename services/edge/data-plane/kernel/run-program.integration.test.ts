@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { OperatingError } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -62,4 +67,32 @@ test('it heeds no signal that is for all processes of a terminal, and ends when 
   expect(await pidOfRunner(own.run)).toBe(pid)
   await own.stop()
   await eventually(() => expect(isAlive(pid)).toBe(false))
+})
+
+test.each([
+  ['runs nothing for one that was killed', 'SIGKILL', false],
+  ['ends its work for one that only waits', 'SIGCONT', true],
+] as const)('it %s', async (_what, signal, done) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-runner-'))
+  const file = join(folder, 'touched')
+  const script = resolve(import.meta.dirname, '../../rig/runner-parent.ts')
+  const parent = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  try {
+    const [said] = await once(parent.stdout, 'data')
+    const pid = Number(said)
+    // It sees the wish only once its parent is what the signal makes of it.
+    process.kill(pid, 'SIGSTOP')
+    parent.stdin.end(`${file}\n`)
+    expect(String(await once(parent.stdout, 'data'))).toBe('SENT\n')
+    const ended = once(parent, 'exit')
+    parent.kill(signal)
+    if (!done) await ended
+    process.kill(pid, 'SIGCONT')
+    await ended
+    await eventually(() => expect(isAlive(pid)).toBe(false))
+    expect(existsSync(file)).toBe(done)
+  } finally {
+    parent.kill('SIGKILL')
+    rmSync(folder, { recursive: true })
+  }
 })
