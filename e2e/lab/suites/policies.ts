@@ -2,10 +2,10 @@
 import { expect } from 'vitest'
 import { clientAddresses, pools } from '../../../services/edge/rig/lab.ts'
 import { holds } from '../../harness/holds.ts'
+import { agree } from '../agreement.ts'
 import { everyFlow, families, ofEveryFlow, soon, type LabTest } from '../ground.ts'
 import { edgeNames, type EdgeName, type KernelPlatform } from '../kernel-platform.ts'
 import { nodeAddresses, nodeNames } from '../places.ts'
-import { agree } from './losses.ts'
 
 export const policies = (scenario: LabTest): void => {
   scenario(

@@ -1,9 +1,9 @@
 // How pods share flows, and how they come and go.
 import { expect } from 'vitest'
 import { addressOf, pools } from '../../../services/edge/rig/lab.ts'
+import { agree } from '../agreement.ts'
 import { families, knockAll, ofEveryFlow, protocols, type LabTest } from '../ground.ts'
 import { edgeNames, type KernelPlatform } from '../kernel-platform.ts'
-import { agree } from './losses.ts'
 
 /** So many that 15 in a hundred more than its share are four and a half deviations for a pod of ten. */
 const manyFlows = 8000

@@ -173,8 +173,7 @@ describe.skipIf(problem !== undefined)(
       await e1.resources.obey([removeOrder(desiredFor())])
       // Whatever takes it away, in however many steps, comes after the router's word.
       expect(routes.length).toBeGreaterThan(0)
-      expect(new Set(routes.flat())).toEqual(new Set(['e2']))
-      expect(routes).not.toContainEqual([])
+      for (const route of routes) expect(route).toEqual(['e2'])
       expect((await asking).filter((answer) => answer === null)).toEqual([])
       expect(await held.alive()).toBe(40)
     })
