@@ -2,16 +2,9 @@ import { OperatingError } from '@weir/kernel'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  allocate,
-  createService,
-  getService,
-  patchService,
-  program,
-  startRig,
-  typesOf,
-  type Rig,
-} from './rig/rig.ts'
+import { createService, getService, patchService } from './rig/objects.ts'
+import { startRig, type Rig } from './rig/rig.ts'
+import { allocate, program, typesOf } from './rig/story.ts'
 
 let rig: Rig
 beforeEach(async () => {

@@ -7,18 +7,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDesks } from './desk.ts'
 import { createReconcile } from './reconcile.ts'
 import { createRegistry } from './registry.ts'
-import {
-  acme,
-  allocate,
-  append,
-  createService,
-  deleteService,
-  getService,
-  patchService,
-  startRig,
-  typesOf,
-  type Rig,
-} from './rig/rig.ts'
+import { createService, deleteService, getService, patchService } from './rig/objects.ts'
+import { append, acme, startRig, type Rig } from './rig/rig.ts'
+import { allocate, typesOf } from './rig/story.ts'
 
 let rig: Rig
 beforeEach(async () => {

@@ -1,17 +1,9 @@
 import { driverName, event, streamOf } from '@weir/contract'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import {
-  allocate,
-  append,
-  createService,
-  getService,
-  patchService,
-  program,
-  startRig,
-  typesOf,
-  type Rig,
-} from './rig/rig.ts'
+import { createService, getService, patchService } from './rig/objects.ts'
+import { append, startRig, type Rig } from './rig/rig.ts'
+import { allocate, program, typesOf } from './rig/story.ts'
 
 let rig: Rig
 beforeEach(async () => {

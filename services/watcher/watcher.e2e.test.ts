@@ -3,20 +3,15 @@ import { obtainKubernetesBinaries, startKubernetesMinicluster } from '@weir/mini
 import { eventually } from '@weir/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
-  absent,
-  allocate,
   createService,
   deleteService,
   eventsOf,
   findService,
   getService,
   patchService,
-  program,
-  releaseRequested,
-  startRig,
-  typesOf,
-  type Rig,
-} from './rig/rig.ts'
+} from './rig/objects.ts'
+import { startRig, type Rig } from './rig/rig.ts'
+import { absent, allocate, program, releaseRequested, typesOf } from './rig/story.ts'
 
 let rig: Rig
 beforeAll(async () => {

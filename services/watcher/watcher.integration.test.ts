@@ -4,22 +4,15 @@ import { OperatingError } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
-  absent,
-  allocate,
-  append,
   createService,
   deleteService,
   eventsOf,
   findService,
   getService,
-  otherCluster,
   patchService,
-  program,
-  releaseRequested,
-  startRig,
-  typesOf,
-  type Rig,
-} from './rig/rig.ts'
+} from './rig/objects.ts'
+import { append, otherCluster, startRig, type Rig } from './rig/rig.ts'
+import { absent, allocate, program, releaseRequested, typesOf } from './rig/story.ts'
 
 let rig: Rig
 beforeEach(async () => {

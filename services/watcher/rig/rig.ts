@@ -6,21 +6,16 @@ import { createMemoryBus } from '@weir/bus'
 import {
   cluster as clusterSchema,
   clusterId,
-  desiredResource,
   driverName,
   event,
   observation,
-  resourceKeyOf,
-  serviceUid,
   streamOf,
   streams,
   tenantId,
   type ClusterId,
-  type DomainEvent,
-  type Ingress,
   type Observation,
-  type RecordedEvent,
   type ServiceObservation,
+  type DomainEvent,
   type StreamId,
 } from '@weir/contract'
 import { createMemoryStore, createReconciler, type Store } from '@weir/eventlog'
@@ -32,7 +27,6 @@ import {
   rbacObjects,
   withLoopback,
   type ClusterCredentials,
-  type KubeConnection,
 } from '@weir/kube'
 import {
   startSimulatedMinicluster,
@@ -46,7 +40,7 @@ import { createWatcher } from '../handle.ts'
 import { consumer } from '../reconcile.ts'
 
 export const acme = tenantId.parse('acme')
-const edge = driverName.parse('edge')
+export const edge = driverName.parse('edge')
 
 export interface RigOptions {
   /** How the watcher logs in; the administrator when absent. */
@@ -206,175 +200,6 @@ export const append = async (
   })
   if (outcome.status !== 'appended') throw new Error(`append: ${JSON.stringify(outcome)}`)
 }
-
-/** What the allocator would record once it heard of a Service. */
-export const allocate = async (
-  rig: Rig,
-  uid: string,
-  ip: string,
-  more: readonly DomainEvent[] = [],
-) => {
-  const seen = rig.last(uid)
-  if (seen === undefined) throw new Error('not seen')
-  const { cluster, namespace, name, intent } = seen
-  const hash = 'a'.repeat(32)
-  await append(rig.store, streamOf('lb', uid), uid, [
-    event('LoadBalancerRequested', {
-      cluster,
-      serviceUid: serviceUid.parse(uid),
-      namespace,
-      name,
-      driver: edge,
-      intent,
-      intentHash: hash,
-    }),
-    ...(more.length > 0
-      ? more
-      : [
-          event('FrontendsAllocated', {
-            leases: [{ ip, pool: 'public' }],
-            frontends: [{ ip, protocol: 'TCP', port: 80 }],
-            choice: 'never-used',
-            considered: [],
-          } as never),
-        ]),
-  ])
-}
-
-/** What the provisioner would record once the provider was read back. */
-export const program = (
-  rig: Rig,
-  uid: string,
-  ip: string,
-  { epoch = 1, ingress = [{ ip: ip as never, ipMode: 'Proxy' }] }: Programming = {},
-): Promise<void> => {
-  const key = resourceKeyOf(edge, serviceUid.parse(uid))
-  return append(rig.store, streamOf('resource', key), uid, [
-    event('ResourceIntended', {
-      key,
-      epoch,
-      generation: 1,
-      driver: edge,
-      externalName: key,
-      desired: desiredOf(rig, uid, ip, epoch),
-    }),
-    event('ResourceProgrammed', {
-      key,
-      epoch,
-      generation: 1,
-      ingress: [...ingress],
-      confirmedBy: ['edge-1'],
-    }),
-  ])
-}
-
-interface Programming {
-  readonly epoch?: number
-  readonly ingress?: readonly Ingress[]
-}
-
-const desiredOf = (rig: Rig, uid: string, ip: string, epoch: number) =>
-  desiredResource.parse({
-    marks: {
-      installation: 'local',
-      tenant: acme,
-      cluster: rig.cluster,
-      service: uid,
-      key: resourceKeyOf(edge, serviceUid.parse(uid)),
-      epoch,
-    },
-    driver: edge,
-    generation: 1,
-    frontends: [{ ip, protocol: 'TCP', port: 80, nodePort: 30_080 }],
-    targets: [{ node: 'n', ip: '127.0.0.2', weight: 1 }],
-    policy: 'Cluster',
-    health: { port: 10_256, path: '/healthz', weightFromHeader: false },
-    sourceRanges: [],
-    affinity: { kind: 'None' },
-    proxyProtocol: 'none',
-  })
-
-export const releaseRequested = (rig: Rig, uid: string): Promise<void> =>
-  append(rig.store, streamOf('lb', uid), uid, [
-    event('ReleaseRequested', { reason: 'service-deleted' }),
-  ])
-
-export const absent = (rig: Rig, uid: string, epoch = 1): Promise<void> => {
-  const key = resourceKeyOf(edge, serviceUid.parse(uid))
-  return append(rig.store, streamOf('resource', key), uid, [
-    event('ResourceAbsent', { key, epoch, confirmedBy: ['edge-1'] }),
-  ])
-}
-
-interface AnyService {
-  readonly metadata: {
-    readonly uid: string
-    readonly finalizers?: readonly string[]
-    readonly annotations?: Readonly<Record<string, string>>
-    readonly deletionTimestamp?: string
-  }
-  readonly status: {
-    readonly loadBalancer?: { readonly ingress?: readonly unknown[] }
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
-  }
-}
-
-const services = '/api/v1/namespaces/default/services'
-
-export const createService = async (
-  kube: KubeConnection,
-  name: string,
-  spec: object = {},
-): Promise<string> => {
-  const created = (await kube.call({
-    method: 'POST',
-    path: services,
-    body: {
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name },
-      spec: { type: 'LoadBalancer', ports: [{ port: 80 }], ...spec },
-    },
-  })) as AnyService
-  return created.metadata.uid
-}
-
-export const getService = async (kube: KubeConnection, name: string): Promise<AnyService> =>
-  (await kube.call({ method: 'GET', path: `${services}/${name}` })) as AnyService
-
-/** Undefined once it is gone. */
-export const findService = (kube: KubeConnection, name: string): Promise<AnyService | undefined> =>
-  getService(kube, name).catch(() => undefined)
-
-export const patchService = (
-  kube: KubeConnection,
-  name: string,
-  body: object,
-  subresource = '',
-): Promise<unknown> =>
-  kube.call({
-    method: 'PATCH',
-    path: `${services}/${name}${subresource}`,
-    contentType: 'application/merge-patch+json',
-    body,
-  })
-
-export const deleteService = (kube: KubeConnection, name: string): Promise<unknown> =>
-  kube.call({ method: 'DELETE', path: `${services}/${name}` })
-
-interface KubeEventObject {
-  readonly reason: string
-  readonly message: string
-  readonly type: string
-}
-
-export const eventsOf = async (kube: KubeConnection): Promise<readonly KubeEventObject[]> => {
-  const path = '/api/v1/namespaces/default/events'
-  const list = (await kube.call({ method: 'GET', path })) as { readonly items: KubeEventObject[] }
-  return list.items
-}
-
-export const typesOf = (story: readonly RecordedEvent[]): string[] => story.map(({ type }) => type)
 
 const noFaults = new Proxy({} as Faults, {
   get: () => {
