@@ -57,7 +57,9 @@ export const pageWalk = (walk: Walk): void => {
       const nodes = await nodeAddresses(place)
       expect(nodes).toHaveLength(3)
       for (const address of nodes) {
-        expect(await askHttp({ address, port: nodePort })).toContain('port=9376')
+        await holds(async () => {
+          expect(await askHttp({ address, port: nodePort })).toContain('port=9376')
+        })
       }
       expect(await kubectl('apply -f -', manifest())).toBe('service/example-service unchanged\n')
     },
