@@ -37,7 +37,10 @@ type Edge = z.infer<typeof edge>
 const inspected = z.object({ items: z.array(edge) })
 
 const ask = async (client: ApiClient, name: string | undefined, compare: boolean) => {
-  const { items } = await client.send('POST', '/v1/edges/inspection', { compare }, inspected)
+  const patience = 'the edges look at their tables; 50,000 frontends take half a minute'
+  const telling = setTimeout(() => tell(patience), 3000)
+  const asking = client.send('POST', '/v1/edges/inspection', { compare }, inspected)
+  const { items } = await asking.finally(() => clearTimeout(telling))
   const chosen = name === undefined ? items : items.filter((each) => each.edge === name)
   if (name === undefined || chosen.length > 0) return chosen
   const known = items.map((each) => each.edge).join(', ') || 'none'

@@ -50,8 +50,12 @@ export const edgeAnswer = z.object({
 })
 export type EdgeAnswer = z.infer<typeof edgeAnswer>
 
+/** What an edge says every two seconds until it answers: whoever asked waits on. A look at a big table takes a while. */
+export const edgeLooking = z.object({ id: z.uuid(), edge: edgeId, looking: z.literal(true) })
+export type EdgeLooking = z.infer<typeof edgeLooking>
+
 /** `weir.ask.<fleet>` */
 export const edgeQuestionSubject = (fleet: FleetName): string => `weir.ask.${fleet}`
 
-/** `weir.answer.<id of the question>` */
+/** `weir.answer.<id of the question>`: each `edgeLooking` or a part of an `edgeAnswer`. */
 export const edgeAnswerSubject = (id: string): string => `weir.answer.${id}`

@@ -10,6 +10,7 @@ import {
   edgeQuestionSubject,
   fleetName,
   type EdgeAnswer,
+  type EdgeLooking,
 } from '@weir/contract'
 import { createLogFollower } from '@weir/drivers'
 import { systemClock, systemIds } from '@weir/kernel'
@@ -83,10 +84,15 @@ beforeEach(async () => {
 afterEach(() => api.close())
 
 /** An edge that answers every question with these parts. */
-const answerAs = (edge: string, parts: readonly (readonly Held[])[]): AbortController => {
+const answerAs = (
+  edge: string,
+  parts: readonly (readonly Held[])[],
+  look: (id: string) => Promise<void> = async () => undefined,
+): AbortController => {
   const up = new AbortController()
-  const answer = (body: string): void => {
+  const answer = async (body: string): Promise<void> => {
     const { id } = edgeQuestion.parse(JSON.parse(body))
+    await look(id)
     for (const [number, resources] of parts.entries()) {
       const about = { id, fleet, edge: edgeId.parse(edge), dataPlane: 'kernel', repaired: null }
       const part: EdgeAnswer = {
@@ -99,7 +105,11 @@ const answerAs = (edge: string, parts: readonly (readonly Held[])[]): AbortContr
       bus.hint(edgeAnswerSubject(id), JSON.stringify(part))
     }
   }
-  bus.onHint(edgeQuestionSubject(fleet), answer, AbortSignal.any([up.signal, life.signal]))
+  bus.onHint(
+    edgeQuestionSubject(fleet),
+    (body) => void answer(body),
+    AbortSignal.any([up.signal, life.signal]),
+  )
   return up
 }
 const inspect = (edges: readonly string[], compare = true): Promise<readonly InspectedEdge[]> =>
@@ -110,13 +120,32 @@ const inspect = (edges: readonly string[], compare = true): Promise<readonly Ins
       follower: createLogFollower(api.store.log),
       fleet,
       driver: driverName.parse('edge'),
-      // An edge that does not answer is not waited for in real time.
-      clock: { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(200, signal) },
+      // An edge that does not answer is not waited for in real time: eight seconds of it are 200 ms.
+      clock: {
+        ...systemClock,
+        now: () => systemClock.now() * 40,
+        sleep: (ms, signal) => systemClock.sleep(ms / 40, signal),
+      },
       ids: systemIds,
       known: async () => edges.map(beatOf),
     },
     compare,
   )
+
+test('an edge that says that it looks is waited for, and no other', async () => {
+  await api.tell(service, requested(service, 'web'), intended)
+  const answer = answerAs('edge-1', [[held]], async (id) => {
+    // Twice as long as anybody may be silent.
+    for (let told = 0; told < 8; told += 1) {
+      const looking: EdgeLooking = { id, edge: edgeId.parse('edge-1'), looking: true }
+      bus.hint(edgeAnswerSubject(id), JSON.stringify(looking))
+      await systemClock.sleep(50)
+    }
+  })
+  const [one, other] = await inspect(['edge-1', 'edge-2'])
+  expect([one?.answered, other?.answered]).toEqual([true, false])
+  answer.abort()
+})
 
 test('an edge’s answer is whole with all its parts, and silence is told', async () => {
   await api.tell(service, requested(service, 'web'), intended)

@@ -3,6 +3,7 @@ import {
   desiredHash,
   edgeAnswer,
   edgeAnswerSubject,
+  edgeLooking,
   edgeQuestionSubject,
   type DesiredResource,
   type DriverName,
@@ -17,6 +18,7 @@ import type { Bus } from '@weir/bus'
 import type { LogFollower } from '@weir/drivers'
 import type { EventLog } from '@weir/eventlog'
 import { createKeyedQueue, type Clock, type Ids } from '@weir/kernel'
+import { z } from 'zod'
 
 /** One edge, asked now. */
 export interface InspectedEdge {
@@ -55,8 +57,10 @@ export interface EdgeInspectionPorts {
   readonly known: () => Promise<readonly EdgeHeartbeat[]>
 }
 
-/** The longest that an edge is waited for; a look at 50,000 frontends takes a second or two. */
+/** The longest that an edge may be silent before it is no longer waited for. */
 const patienceMs = 8_000
+/** And the longest that it may look; 50,000 frontends take half a minute. */
+const looksMostMs = 120_000
 
 /** Asks every edge of the fleet. With `compare`, each resource that is held is compared with the log. */
 export const inspectEdges = async (
@@ -89,7 +93,7 @@ export const inspectEdges = async (
   )
 }
 
-/** Every part of every answer that came until all of `edges` have answered, or for as long as we wait. */
+/** Every part of every answer that came until each of `edges` has answered or was silent for too long. */
 const ask = async (
   { bus, fleet, clock, ids }: EdgeInspectionPorts,
   edges: ReadonlySet<string>,
@@ -97,25 +101,36 @@ const ask = async (
   const id = ids.uuid()
   const answers = new Map<string, EdgeAnswer[]>()
   const over = new AbortController()
-  const isComplete = (): boolean =>
-    [...edges].every((edge) => {
-      const parts = answers.get(edge)
-      return parts !== undefined && parts.length === parts[0]?.part.count
-    })
+  const began = clock.now()
+  const heard = new Map([...edges].map((edge) => [edge, began]))
+  const isComplete = (edge: string): boolean => {
+    const parts = answers.get(edge)
+    return parts !== undefined && parts.length === parts[0]?.part.count
+  }
+  const waitMs = (): number => {
+    const silences = [...heard].map(([edge, at]) => (isComplete(edge) ? 0 : at + patienceMs))
+    return Math.min(Math.max(...silences), began + looksMostMs) - clock.now()
+  }
   const take = (body: string): void => {
-    const answer = edgeAnswer.safeParse(parseJson(body))
-    if (!answer.success || answer.data.id !== id) return
-    const { edge } = answer.data
-    answers.set(edge, [...(answers.get(edge) ?? []), answer.data])
-    if (isComplete()) over.abort()
+    const said = word.safeParse(parseJson(body)).data
+    if (said?.id !== id || !heard.has(said.edge)) return
+    heard.set(said.edge, clock.now())
+    if ('looking' in said) return
+    answers.set(said.edge, [...(answers.get(said.edge) ?? []), said])
+    if ([...edges].every(isComplete)) over.abort()
   }
   if (edges.size === 0) return answers
   bus.onHint(edgeAnswerSubject(id), take, over.signal)
   bus.hint(edgeQuestionSubject(fleet), JSON.stringify({ id }))
-  await clock.sleep(patienceMs, over.signal)
-  over.abort()
+  while (!over.signal.aborted) {
+    const leftMs = waitMs()
+    if (leftMs > 0) await clock.sleep(leftMs, over.signal)
+    else over.abort()
+  }
   return answers
 }
+
+const word = z.union([edgeLooking, edgeAnswer])
 
 const withDifferences = async (
   log: EdgeInspectionPorts['log'],

@@ -253,7 +253,7 @@ export const createEdgeAgent = (options: EdgeAgentOptions): EdgeAgent => {
       const heart = createBeat(bus)
       second.follow(bus)
       const about = { fleet, edge, startedAt, plane, holdings, returns: returns.findings }
-      answerQuestions({ bus, ...about, log, signal })
+      answerQuestions({ bus, ...about, clock, log, signal })
       bus.onRebuilt(() => {
         reporter?.changed(holdings.keys())
         heart.forget()

@@ -1,5 +1,12 @@
 import { createMemoryBus } from '@weir/bus'
-import { edgeAnswer, edgeAnswerSubject, edgeId, edgeQuestionSubject } from '@weir/contract'
+import {
+  edgeAnswer,
+  edgeAnswerSubject,
+  edgeId,
+  edgeLooking,
+  edgeQuestionSubject,
+  type EdgeAnswer,
+} from '@weir/contract'
 import { OperatingError, silentLogger, systemClock, systemIds } from '@weir/kernel'
 import { eventually } from '@weir/testing'
 import { expect, test } from 'vitest'
@@ -44,22 +51,27 @@ const ask = async (inspect: () => Promise<Inspection>) => {
         holding,
       ]),
     ),
+    clock: systemClock,
     log: silentLogger,
     signal: life.signal,
     partMax: 2,
   })
   const id = systemIds.uuid()
-  const parts: ReturnType<typeof edgeAnswer.parse>[] = []
-  bus.onHint(
-    edgeAnswerSubject(id),
-    (body) => void parts.push(edgeAnswer.parse(JSON.parse(body))),
-    life.signal,
-  )
+  const parts: EdgeAnswer[] = []
+  const take = (body: string): void => {
+    const said: unknown = JSON.parse(body)
+    if (edgeLooking.safeParse(said).success) looking.push(parts.length)
+    else parts.push(edgeAnswer.parse(said))
+  }
+  const looking: number[] = []
+  bus.onHint(edgeAnswerSubject(id), take, life.signal)
   bus.hint(edgeQuestionSubject(fleet), 'what is that')
   bus.hint(edgeQuestionSubject(fleet), JSON.stringify({ id }))
   await eventually(() => parts.length > 0 && parts.length === parts[0]?.part.count)
   life.abort()
   await bus.close()
+  // It says at once that it was heard, before anything else.
+  expect(looking).toEqual([0])
   return parts
 }
 

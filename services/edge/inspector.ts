@@ -4,12 +4,13 @@ import {
   edgeQuestionSubject,
   type EdgeAnswer,
   type EdgeId,
+  type EdgeLooking,
   type FleetName,
   type ResourceKey,
   type ReturnFinding,
 } from '@weir/contract'
 import type { Bus } from '@weir/bus'
-import { createKeyedQueue, explainError, type Logger } from '@weir/kernel'
+import { createKeyedQueue, explainError, type Clock, type Logger } from '@weir/kernel'
 import type { DataPlane, Inspection } from './data-plane/data-plane.ts'
 import { generationOf, marksOf } from './domain/decide.ts'
 import type { Holding } from './holding.ts'
@@ -23,6 +24,7 @@ export interface InspectorOptions {
   readonly holdings: ReadonlyMap<ResourceKey, Holding>
   /** Whether nodes can answer clients directly. */
   readonly returns: () => readonly ReturnFinding[]
+  readonly clock: Clock
   readonly log: Logger
   readonly signal: AbortSignal
   /** Most resources in one message. */
@@ -35,10 +37,11 @@ type Asked = EdgeAnswer['resources'][number]
 const partDefaultMax = 500
 /** Looks cost the kernel's lock: questions that come faster than they are answered are not answered. */
 const waitingMost = 4
+const tellEveryMs = 2000
 
 /** Looks at what forwards packets here whenever somebody asks the fleet, and answers with all of it. */
 export const answerQuestions = (options: InspectorOptions): void => {
-  const { bus, fleet, plane, log, signal } = options
+  const { bus, fleet, edge, plane, clock, log, signal } = options
   const turn = createKeyedQueue(1)
   let waiting = 0
 
@@ -48,16 +51,28 @@ export const answerQuestions = (options: InspectorOptions): void => {
       bus.hint(edgeAnswerSubject(id), JSON.stringify(part))
     }
   }
+  const tellLooking = async (id: string, until: AbortSignal): Promise<void> => {
+    const looking: EdgeLooking = { id, edge, looking: true }
+    while (!until.aborted) {
+      bus.hint(edgeAnswerSubject(id), JSON.stringify(looking))
+      await clock.sleep(tellEveryMs, until)
+    }
+  }
   const take = async (body: string): Promise<void> => {
     const asked = edgeQuestion.safeParse(parseJson(body))
     if (!asked.success || waiting >= waitingMost) return
     waiting += 1
+    const { id } = asked.data
+    const answered = new AbortController()
+    const telling = tellLooking(id, AbortSignal.any([answered.signal, signal]))
     try {
-      await turn.run('questions', () => answer(asked.data.id))
+      await turn.run('questions', () => answer(id))
     } catch (error) {
       log.warn({ cause: explainError(error) }, 'cannot answer a question about this edge')
     } finally {
       waiting -= 1
+      answered.abort()
+      await telling
     }
   }
   bus.onHint(edgeQuestionSubject(fleet), (body) => void take(body), signal)
