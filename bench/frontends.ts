@@ -16,7 +16,14 @@ import type { Bench } from './main.ts'
 const tell = (line: string): void => console.error(line)
 
 const times = z.array(z.number())
-const changes = z.object({ load: z.number(), add: times, remove: times, remap: times.default([]) })
+const changes = z.object({
+  load: z.number(),
+  add: times,
+  remove: times,
+  remap: times.default([]),
+  verify: z.number().optional(),
+  addMeanwhile: times.default([]),
+})
 const storm = z.object({ made: z.number(), ms: z.number(), took: times, differed: z.number() })
 
 /**

@@ -37,10 +37,18 @@ for (const sample of range(0, samples)) {
   )
   remove.push(await timed(() => first.remove(fresh.marks.key)))
 }
-const verify = await timed(async () => {
+const compared = new AbortController()
+const verifying = timed(async () => {
   const differed = await first.verify()
   if (differed > 0) throw new Error(`${differed} elements were not as they should be`)
+  compared.abort()
 })
+const addMeanwhile: number[] = []
+for (let at = size + samples; !compared.signal.aborted; at += 1) {
+  addMeanwhile.push(await timed(() => serveAll(first, [serviceAt(at)])))
+}
+const verify = await verifying
 await first.close()
-process.stdout.write(JSON.stringify({ load, add, remap, remove, verify }))
-process.exit(0)
+const said = JSON.stringify({ load, add, remap, remove, verify, addMeanwhile })
+// A pipe takes less at once than all these times.
+process.stdout.write(said, () => process.exit(0))

@@ -10,6 +10,10 @@ export interface Measured {
   readonly remove: readonly number[]
   /** A node leaves a cluster of five Services, or comes back. */
   readonly remap: readonly number[]
+  /** All of the table compared with what it should be. */
+  readonly verify?: number | undefined
+  /** Adding while that goes on. */
+  readonly addMeanwhile: readonly number[]
 }
 
 export interface Storm {
@@ -25,6 +29,7 @@ export interface Storm {
   readonly alive: number
 }
 
+const seconds = (ms: number): string => (ms / 1000).toFixed(1)
 const times = (values: readonly number[]): string =>
   values.length === 0
     ? '-'
@@ -32,13 +37,23 @@ const times = (values: readonly number[]): string =>
 
 /** A table of all that was measured, and each aim with whether it was met. */
 export const report = (measured: readonly Measured[], storm: Storm): string => {
-  const head = ['frontends', 'cold load, s', 'add p50 / p99, ms', 'remove', 'remap']
-  const rows = measured.map(({ name, size, load, add, remove, remap }) => [
-    `${name} ${size}`,
-    (load / 1000).toFixed(1),
-    times(add),
-    times(remove),
-    times(remap),
+  const head = [
+    'frontends',
+    'cold load, s',
+    'add p50 / p99, ms',
+    'remove',
+    'remap',
+    'compare, s',
+    'add meanwhile',
+  ]
+  const rows = measured.map((one) => [
+    `${one.name} ${one.size}`,
+    seconds(one.load),
+    times(one.add),
+    times(one.remove),
+    times(one.remap),
+    one.verify === undefined ? '-' : seconds(one.verify),
+    times(one.addMeanwhile),
   ])
   const stormy =
     `${storm.made} changes in ${(storm.ms / 1000).toFixed(1)} s with ${storm.size} frontends, ` +

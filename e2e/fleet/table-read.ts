@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { Serving } from '../../libs/drivers/driver.conformance.ts'
 import type { RunProgram } from '../../services/edge/data-plane/kernel/run-program.ts'
 import { tableName } from '../../services/edge/data-plane/kernel/skeleton.ts'
-import { mapNames } from '../../services/edge/domain/forwarding-changes.ts'
+import { mapNames } from '../../services/edge/domain/forwarding-elements.ts'
 import { weightsOf } from './shares.ts'
 import type { StandinNodes } from './standin-nodes.ts'
 

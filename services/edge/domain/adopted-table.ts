@@ -1,6 +1,6 @@
 import { cidr, type Cidr } from '@weir/contract'
 import { keptBy } from './affinity-class.ts'
-import { keyParts, type Element, type MapName } from './forwarding-changes.ts'
+import { keyParts, type Element, type MapName } from './forwarding-elements.ts'
 import {
   classIdOf,
   type BackendSet,

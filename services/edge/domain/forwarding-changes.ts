@@ -1,42 +1,14 @@
-import { keepText } from './affinity-class.ts'
 import {
-  classIdText,
-  type BackendSet,
-  type ForwardedService,
-  type ForwardingTable,
-  type SetId,
-} from './forwarding-table.ts'
-
-/** The sets and maps of the table that we fill, in the order the pages of the kernel plane name them. */
-export const mapNames = [
-  'fe',
-  'fe6',
-  'inner',
-  'inner6',
-  'closing',
-  'closing6',
-  'restricted',
-  'allow',
-  'allow6',
-  'sticky',
-  'keeps',
-  'pool61',
-  'pool1021',
-  'pool65537',
-  'slots',
-  'nodes',
-] as const
-export type MapName = (typeof mapNames)[number]
-
-/** One element of a set, or of a map when it has a value. */
-export interface Element {
-  readonly map: MapName
-  readonly key: string
-  readonly value?: string
-}
-
-/** Such as id and range of `allow`, or id and MAC address of `nodes`. */
-export const keyParts = (key: string): readonly string[] => key.split(' . ')
+  elementsOf,
+  elementsOfService,
+  elementsOfSet,
+  frontendMaps,
+  isFrontend,
+  isRange,
+  keyParts,
+  type Element,
+} from './forwarding-elements.ts'
+import type { ForwardingTable, SetId } from './forwarding-table.ts'
 
 /** What must come into force in one step, or packets would see half of it. */
 export interface Change {
@@ -151,19 +123,6 @@ const stepsOfService = ({ deleted, added }: Change) => {
   }
 }
 
-export const isFrontend = ({ map }: Element): boolean => map === 'fe' || map === 'fe6'
-/** A range that a service lets in. */
-export const isRange = ({ map }: Element): boolean => map === 'allow' || map === 'allow6'
-/** Whose keys are frontends. */
-export const frontendMaps: readonly MapName[] = [
-  'fe',
-  'fe6',
-  'inner',
-  'inner6',
-  'closing',
-  'closing6',
-]
-
 /** The services that are marked as having ranges. */
 const restrictedBy = (elements: readonly Element[]): ReadonlySet<string> =>
   new Set(elements.flatMap(({ map, key }) => (map === 'restricted' ? [key] : [])))
@@ -191,12 +150,6 @@ export const differencesIn = (repairs: readonly Stage[]): readonly string[] => {
 }
 
 const nameOf = ({ map, key }: Element): string => `${map} ${key}`
-
-/** Every element of a table. */
-export const elementsOf = ({ services, sets }: ForwardingTable): readonly Element[] => [
-  ...[...services].flatMap(([id, service]) => elementsOfService(id, service)),
-  ...[...sets].flatMap(([id, set]) => elementsOfSet(id, set)),
-]
 
 /** How many elements a change touches. */
 export const weightOf = ({ deleted, added }: Change): number => deleted.length + added.length
@@ -233,41 +186,9 @@ const packChanges = (changes: Stage, most: number): readonly PackedChange[] => {
 const idsOf = <T>(a: ReadonlyMap<number, T>, b: ReadonlyMap<number, T>): Iterable<number> =>
   new Set([...a.keys(), ...b.keys()])
 
-const elementsOfService = (
-  id: number,
-  service: ForwardedService | undefined,
-): readonly Element[] => {
-  if (service === undefined) return []
-  const own = classIdText(id)
-  const { frontends, ranges, affinity, set } = service
-  const elements: Element[] = []
-  for (const [key, state] of frontends) {
-    const six = key.includes(':')
-    elements.push({ map: six ? 'fe6' : 'fe', key, value: own })
-    elements.push({ map: six ? 'inner6' : 'inner', key, value: own })
-    if (state === 'closing') elements.push({ map: six ? 'closing6' : 'closing', key })
-  }
-  if (ranges !== undefined) elements.push({ map: 'restricted', key: own })
-  for (const range of ranges ?? []) {
-    elements.push({ map: range.includes(':') ? 'allow6' : 'allow', key: `${own} . ${range}` })
-  }
-  if (affinity !== undefined) {
-    elements.push({ map: 'sticky', key: own })
-    elements.push({ map: 'keeps', key: own, value: keepText(affinity) })
-  }
-  if (set) elements.push({ map: `pool${set.size}`, key: own, value: classIdText(set.id) })
-  return elements
-}
-
-/** Each of its nodes once, and then its slots: no slot has a node that is none of the set. */
-const elementsOfSet = (id: number, set: BackendSet | undefined): readonly Element[] => {
-  const own = classIdText(id)
-  const slots = set?.slots ?? []
-  return [
-    ...[...new Set(slots)].map((mac): Element => ({ map: 'nodes', key: `${own} . ${mac}` })),
-    ...slots.map((mac, slot): Element => ({ map: 'slots', key: `${own} . ${slot}`, value: mac })),
-  ]
-}
+/** Whether both have the same elements, in whatever order. */
+export const areSame = (some: readonly Element[], others: readonly Element[]): boolean =>
+  some.length === others.length && weightOf(difference(some, others)) === 0
 
 /** An element whose value changed goes and comes. */
 const difference = (before: readonly Element[], after: readonly Element[]): Change => {

@@ -2,14 +2,8 @@ import type { Cidr, ResourceKey } from '@weir/contract'
 import { describe, expect, test } from 'vitest'
 import { createKernel, dns, keys, mail, sorted, web } from '../rig/forwarding.ts'
 import { adoptedTable } from './adopted-table.ts'
-import {
-  differencesIn,
-  elementsOf,
-  repairsOf,
-  weightOf,
-  type Element,
-  type Stage,
-} from './forwarding-changes.ts'
+import { differencesIn, repairsOf, weightOf, type Stage } from './forwarding-changes.ts'
+import { elementsOf, type Element } from './forwarding-elements.ts'
 import { createForwardingModel, type ForwardingModel, type Wanted } from './forwarding-model.ts'
 import { classIdOf, classIdText, emptyTable } from './forwarding-table.ts'
 

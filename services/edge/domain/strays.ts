@@ -1,4 +1,4 @@
-import { frontendMaps, isFrontend, isRange, keyParts, type Element } from './forwarding-changes.ts'
+import { frontendMaps, isFrontend, isRange, keyParts, type Element } from './forwarding-elements.ts'
 import { classIdOf, type ForwardingTable } from './forwarding-table.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { resourceKey, type ResourceKey } from '@weir/contract'
-import type { Change, Element } from '../domain/forwarding-changes.ts'
+import type { Change } from '../domain/forwarding-changes.ts'
+import type { Element } from '../domain/forwarding-elements.ts'
 
 /** Elements as the kernel keeps them: it refuses what is there twice and what isn't there. */
 export const createKernel = (): {

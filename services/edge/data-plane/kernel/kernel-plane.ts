@@ -8,6 +8,7 @@ import { explainError, OperatingError, type Clock, type Logger } from '@weir/ker
 import { affinityClassFor, type AffinityClass } from '../../domain/affinity-class.ts'
 import { adoptedTable } from '../../domain/adopted-table.ts'
 import { packStages } from '../../domain/forwarding-changes.ts'
+import { mapNames } from '../../domain/forwarding-elements.ts'
 import {
   createForwardingModel,
   type ForwardingModel,
@@ -108,7 +109,7 @@ const adopt = async (nft: Nft): Promise<ForwardingModel> => {
     await nft.load()
     return createForwardingModel(emptyTable, 0)
   }
-  const held = await nft.elements()
+  const held = await nft.elements(mapNames)
   const table = adoptedTable(held)
   const strays = straysIn(held, table).map((stray) => ({ deleted: [stray], added: [] }))
   for (const packed of packStages([strays], straysAtOnce)) await nft.commit(packed)
@@ -132,8 +133,8 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
   /** Those of whom it was told that every node is reached; what others miss is told with their refusal. */
   const whole = new Set<ResourceKey>()
   const drains = createDrains(drainMs, clock)
-  const writer = createWriter(parts)
   const stop = new AbortController()
+  const writer = createWriter({ ...parts, signal: stop.signal })
   let counters = noCounters
 
   const wantedOf = ({ desired, targets }: Served): Wanted => ({
@@ -256,14 +257,19 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
         looking.catch((error: unknown) => {
           if (!(error instanceof OperatingError)) throw error
           vouching.suspect()
-          log.warn({ problem: explainError(error) }, 'cannot look after the kernel’s table')
+          const problem = explainError(error)
+          if (!stop.signal.aborted) log.warn({ problem }, 'cannot look after the kernel’s table')
         })
+      // Beside all else: it may take a minute, and nodes are followed and drains end meanwhile.
+      let verifying: Promise<unknown> | undefined
       while (!stop.signal.aborted) {
         await clock.sleep(lookMs, stop.signal)
-        if (stop.signal.aborted) return
+        if (stop.signal.aborted) break
         await attempt(lookOnce())
-        if (vouching.isDue()) await attempt(verify())
+        if (!vouching.isDue()) continue
+        verifying ??= attempt(verify()).finally(() => (verifying = undefined))
       }
+      await verifying
     },
   }
 }

@@ -1,6 +1,6 @@
 import { OperatingError } from '@weir/kernel'
-import { mapNames, type Element, type MapName } from '../../domain/forwarding-changes.ts'
-import { createNft } from './nft.ts'
+import { mapNames, type Element, type MapName } from '../../domain/forwarding-elements.ts'
+import { createNft, type Nft } from './nft.ts'
 import type { RunProgram } from './run-program.ts'
 import { scratchText, skeletonText, type SkeletonOptions } from './skeleton.ts'
 
@@ -32,20 +32,38 @@ const roundTrip = async (run: RunProgram, made: SkeletonOptions): Promise<void> 
   try {
     await nft.commit({ deleted: [], added: samples })
     await run(['nft', '-f', '-'], `add element netdev ${scratchName} pinned { 0:1 . 7 : ${mac} }\n`)
-    expectSame(samples.map(textOf), (await nft.elements()).map(textOf))
+    expectSame(samples.map(textOf), (await nft.elements(mapNames)).map(textOf))
+    await expectToTell(nft)
     expectSame(
       ['0:1 7'],
       (await nft.pins()).map(({ service, flow }) => `${service} ${flow}`),
     )
     await nft.unpin(await nft.pins())
     await nft.commit({ deleted: samples, added: [] })
-    expectSame([], (await nft.elements()).map(textOf))
+    expectSame([], (await nft.elements(mapNames)).map(textOf))
     await nft.takeCounts()
   } finally {
     await run(['nft', 'delete', 'table', 'netdev', scratchName])
   }
 }
 
+/** Slots are compared in this way. */
+const expectToTell = async (nft: Nft): Promise<void> => {
+  const slot: Element = { map: 'slots', ...samplesByMap.slots }
+  const wrong: Element = { ...slot, value: otherMac }
+  const missing: Element = { ...slot, key: '0:2 . 59' }
+  const told = [
+    await nft.wouldTake({ deleted: [], added: [slot] }),
+    await nft.wouldTake({ deleted: [slot], added: [] }),
+    !(await nft.wouldTake({ deleted: [], added: [wrong] })),
+    !(await nft.wouldTake({ deleted: [missing], added: [] })),
+  ]
+  if (told.includes(false)) {
+    throw new OperatingError('cannot tell a slot that is right from one that is wrong or missing')
+  }
+}
+
+const otherMac = '02:00:00:00:00:02'
 const mac = '02:00:00:00:00:01'
 const frontend = '192.0.2.1 . 6 . 80'
 const frontend6 = '2001:db8::1 . 17 . 53'

@@ -17,7 +17,7 @@ const failuresMost = 3
 /** A look that never ends is a failed one too. */
 const roundsMost = 3
 
-/** Nft reads half a million elements in half a minute: it does so at most a twentieth of the time. */
+/** To compare half a million elements takes half a minute: it is done at most a twentieth of the time. */
 const restPerLook = 20
 
 /** @param everyMs how often a look is due while all is well; less often when looks take long */

@@ -1,5 +1,6 @@
-import type { Logger } from '@weir/kernel'
+import { OperatingError, type Logger } from '@weir/kernel'
 import {
+  areSame,
   differencesIn,
   packStages,
   repairsOf,
@@ -7,6 +8,13 @@ import {
   type PackedChange,
   type Stage,
 } from '../../domain/forwarding-changes.ts'
+import {
+  elementsIn,
+  elementsOfSlice,
+  mapNames,
+  slicesOfSlots,
+  smallMaps,
+} from '../../domain/forwarding-elements.ts'
 import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
 import type { FrontendKey } from '../../domain/forwarding-table.ts'
 import type { Nft } from './nft.ts'
@@ -15,6 +23,8 @@ export interface WriterPorts {
   readonly nft: Nft
   readonly model: ForwardingModel
   readonly log: Logger
+  /** Aborts what compares the table: it may have thousands of turns to go. */
+  readonly signal: AbortSignal
 }
 
 interface Waiting {
@@ -24,6 +34,8 @@ interface Waiting {
 
 /** Elements of one transaction: few enough that the kernel's lock is free again soon. */
 const mostAtOnce = 20_000
+/** Slots that are compared in one turn, some 20 ms: a wish that comes meanwhile waits no longer for it. */
+const mostCompared = 1000
 /**
  * The words of EMSGSIZE. Only root of the machine may widen a socket's buffer beyond net.core.wmem_max, where some 4,000
  * elements fit; root of a user namespace may not.
@@ -39,12 +51,15 @@ export interface Writer {
    */
   want(wanted: Wanted): Promise<readonly FrontendKey[]>
   releaseUnclaimed(): Promise<void>
-  /** Reads everything back and repairs what differs; a sentence for each such element. */
+  /**
+   * Compares the kernel's table with what it should be, in turns that wishes come between, and repairs what differs; a
+   * sentence for each such element. What no packet meets, a slot of no set, is not found.
+   */
   verify(): Promise<readonly string[]>
   idle(): Promise<void>
 }
 
-export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
+export const createWriter = ({ nft, model, log, signal }: WriterPorts): Writer => {
   const waiting: Waiting[] = []
   let tail: Promise<unknown> = Promise.resolve()
   let doubtful = false
@@ -80,11 +95,31 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
     }
   }
   const repair = async (): Promise<readonly string[]> => {
-    const held = (await nft.isLoaded()) ? await nft.elements() : await reload()
+    const held = (await nft.isLoaded()) ? await nft.elements(mapNames) : await reload()
     const repairs = repairsOf(held, model.table())
     await write(repairs)
     doubtful = false
     return differencesIn(repairs)
+  }
+  const repairAndTell = async (): Promise<readonly string[]> => {
+    const differed = await repair()
+    if (differed.length > 0) {
+      const examples = differed.slice(0, 5)
+      log.error({ elements: differed.length, examples }, 'the kernel’s table differed; repaired')
+    }
+    return differed
+  }
+  /** What tells together that the table is right, each of it as it is in its turn. */
+  const looks = function* (): Generator<() => Promise<boolean>> {
+    yield () => nft.isLoaded()
+    for (const map of smallMaps) {
+      yield async () => areSame(await nft.elements([map]), elementsIn(model.table(), map))
+    }
+    for (const slice of slicesOfSlots(model.table().sets, Math.min(mostCompared, most))) {
+      const slots = () => elementsOfSlice(model.table().sets, slice)
+      yield () => nft.wouldTake({ deleted: [], added: slots() })
+      yield () => nft.wouldTake({ deleted: slots(), added: [] })
+    }
   }
   const reload = async (): Promise<readonly []> => {
     log.error({}, 'the kernel’s table was gone or had other rules; loading it again')
@@ -108,21 +143,17 @@ export const createWriter = ({ nft, model, log }: WriterPorts): Writer => {
         const settle: Waiting['settle'] = (refused) =>
           refused instanceof Error ? reject(refused) : resolve(refused)
         waiting.push({ wanted, settle })
-        void inTurn(flush)
+        // One turn takes all that wait by then: more of them would keep whoever comes next waiting.
+        if (waiting.length === 1) void inTurn(flush)
       }),
     releaseUnclaimed: () => inTurn(() => commit(model.releaseUnclaimed())),
-    verify: () =>
-      inTurn(async () => {
-        const differed = await repair()
-        if (differed.length > 0) {
-          const examples = differed.slice(0, 5)
-          log.error(
-            { elements: differed.length, examples },
-            'the kernel’s table differed; repaired',
-          )
-        }
-        return differed
-      }),
+    verify: async () => {
+      for (const isRight of looks()) {
+        if (signal.aborted) throw new OperatingError('the data plane was closed')
+        if (!(await inTurn(isRight))) return inTurn(repairAndTell)
+      }
+      return doubtful ? inTurn(repairAndTell) : []
+    },
     idle: () => inTurn(() => Promise.resolve()),
   }
 }
