@@ -199,7 +199,7 @@ const createPlane = (parts: Parts): KernelPlane & { look(): Promise<void> } => {
   const { lookMs = 2000, verifyMs = 60_000 } = parts
   const vouching = createVouching(clock, verifyMs)
   const verify = async (): Promise<EdgeRepair | null> =>
-    repairs.note(await vouching.note(writer.verify()))
+    repairs.note(await vouching.note(writer.verify))
   /** Pinned flows are those that are known: idle ones lose their pin with the drain time. */
   const countFlows = async (): Promise<ReadonlyMap<ResourceKey, number>> => {
     const byService = Map.groupBy(await nft.pins(), ({ service }) => classIdOf(service))

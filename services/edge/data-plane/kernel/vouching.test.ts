@@ -10,7 +10,7 @@ test('a table that takes long to read is read less often, and vouched for as lon
   const clock = atClock()
   const vouching = createVouching(clock, 60_000)
   const { promise, resolve } = Promise.withResolvers<void>()
-  const looking = vouching.note(promise)
+  const looking = vouching.note(() => promise)
   clock.pass(30_000)
   resolve()
   await looking
@@ -22,10 +22,31 @@ test('a table that takes long to read is read less often, and vouched for as lon
   expect(vouching.doubt()).toBeUndefined()
 })
 
+test('a comparison that goes on is vouched for however long it takes, one that hangs is not', async () => {
+  const clock = atClock()
+  const vouching = createVouching(clock, 60_000)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let tellGoesOn = (): void => undefined
+  const comparing = vouching.note((goesOn) => {
+    tellGoesOn = goesOn
+    return promise
+  })
+  for (let minute = 0; minute < 10; minute += 1) {
+    clock.pass(60_000)
+    tellGoesOn()
+    expect(vouching.doubt()).toBeUndefined()
+  }
+  clock.pass(210_000)
+  expect(vouching.doubt()).toBe('no look at the kernel’s table ended in 210 s')
+  resolve()
+  await comparing
+  expect(vouching.doubt()).toBeUndefined()
+})
+
 test('a small table is read every minute, and at once when something went wrong', async () => {
   const clock = atClock()
   const vouching = createVouching(clock, 60_000)
-  await vouching.note(Promise.resolve())
+  await vouching.note(() => Promise.resolve())
   clock.pass(59_999)
   expect(vouching.isDue()).toBe(false)
   vouching.suspect()

@@ -54,8 +54,9 @@ export interface Writer {
   /**
    * Compares the kernel's table with what it should be, in turns that wishes come between, and repairs what differs; a
    * sentence for each such element. What no packet meets, a slot of no set, is not found.
+   * @param goesOn called after each turn that found nothing
    */
-  verify(): Promise<readonly string[]>
+  verify(goesOn: () => void): Promise<readonly string[]>
   idle(): Promise<void>
 }
 
@@ -147,10 +148,11 @@ export const createWriter = ({ nft, model, log, signal }: WriterPorts): Writer =
         if (waiting.length === 1) void inTurn(flush)
       }),
     releaseUnclaimed: () => inTurn(() => commit(model.releaseUnclaimed())),
-    verify: async () => {
+    verify: async (goesOn) => {
       for (const isRight of looks()) {
         if (signal.aborted) throw new OperatingError('the data plane was closed')
         if (!(await inTurn(isRight))) return inTurn(repairAndTell)
+        goesOn()
       }
       return doubtful ? inTurn(repairAndTell) : []
     },
