@@ -94,6 +94,9 @@ export const buildSegment = async (folder: string, network: number): Promise<Seg
     return { name, address, inside }
   }
   const stop = async (): Promise<void> => {
+    // Once a machine's process ended, the kernel takes its interfaces away in its own time, ours at the other end too. It
+    // is not there if the wiring did not come as far.
+    await works('ip', 'link', 'del', uplinkOf(network))
     await Promise.all(holders.map((holder) => holder.stop()))
   }
   try {
@@ -108,6 +111,9 @@ export const buildSegment = async (folder: string, network: number): Promise<Seg
   }
 }
 
+/** This machine's own interface to the others. */
+const uplinkOf = (network: number): string => `weir${network}`
+
 interface Wiring {
   readonly network: number
   readonly hub: Machine
@@ -121,7 +127,7 @@ interface Wiring {
  */
 const wire = async ({ network, hub, edge, nodes }: Wiring): Promise<void> => {
   const { host, pool } = kernelPlaces(network)
-  const uplink = `weir${network}`
+  const uplink = uplinkOf(network)
   await batchOn(hub, ['link add br0 type bridge', 'link set br0 up'])
   for (const machine of [edge, ...nodes]) {
     const pid = pidOf(machine)
