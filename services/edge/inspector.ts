@@ -64,15 +64,15 @@ export const answerQuestions = (options: InspectorOptions): void => {
     waiting += 1
     const { id } = asked.data
     const answered = new AbortController()
-    const telling = tellLooking(id, AbortSignal.any([answered.signal, signal]))
     try {
-      await turn.run('questions', () => answer(id))
+      await Promise.all([
+        tellLooking(id, AbortSignal.any([answered.signal, signal])),
+        turn.run('questions', () => answer(id)).finally(() => answered.abort()),
+      ])
     } catch (error) {
       log.warn({ cause: explainError(error) }, 'cannot answer a question about this edge')
     } finally {
       waiting -= 1
-      answered.abort()
-      await telling
     }
   }
   bus.onHint(edgeQuestionSubject(fleet), (body) => void take(body), signal)
