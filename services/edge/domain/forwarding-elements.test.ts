@@ -5,7 +5,7 @@ import {
   elementsOf,
   elementsOfSlice,
   slicesOfSlots,
-  smallMaps,
+  listedMaps,
 } from './forwarding-elements.ts'
 import { emptyTable, type BackendSet, type SetId } from './forwarding-table.ts'
 import { tableSizes } from './maglev.ts'
@@ -48,7 +48,7 @@ test('a slice has what its sets are by now', () => {
   expect(keys).toEqual(Array.from({ length: 61 }, (_, slot) => `0:2 . ${slot}`))
 })
 
-test('small maps and slots together are the table', () => {
+test('maps that are listed and slots together are the table', () => {
   const set = { id: 7, size: 61 } as const
   const service = {
     frontends: new Map([
@@ -62,7 +62,7 @@ test('small maps and slots together are the table', () => {
   const table = { services: new Map([[1, service]]), sets: new Map([[7, dealt(7, 61)]]) }
   const [slice = []] = slicesOfSlots(table.sets, 61)
   const parts = [
-    ...smallMaps.flatMap((map) => elementsIn(table, map)),
+    ...listedMaps.flatMap((map) => elementsIn(table, map)),
     ...elementsOfSlice(table.sets, slice),
   ]
   const textOf = (elements: typeof parts) => elements.map((one) => JSON.stringify(one)).toSorted()

@@ -7,14 +7,11 @@ import {
   type SetId,
 } from './forwarding-table.ts'
 
+const keyedByFrontend = ['fe', 'fe6', 'inner', 'inner6', 'closing', 'closing6'] as const
+
 /** The sets and maps of the table that we fill, in the order the pages of the kernel plane name them. */
 export const mapNames = [
-  'fe',
-  'fe6',
-  'inner',
-  'inner6',
-  'closing',
-  'closing6',
+  ...keyedByFrontend,
   'restricted',
   'allow',
   'allow6',
@@ -42,14 +39,7 @@ export const isFrontend = ({ map }: Element): boolean => map === 'fe' || map ===
 /** A range that a service lets in. */
 export const isRange = ({ map }: Element): boolean => map === 'allow' || map === 'allow6'
 /** Whose keys are frontends. */
-export const frontendMaps: readonly MapName[] = [
-  'fe',
-  'fe6',
-  'inner',
-  'inner6',
-  'closing',
-  'closing6',
-]
+export const frontendMaps: readonly MapName[] = keyedByFrontend
 
 /** Every element of a table. */
 export const elementsOf = ({ services, sets }: ForwardingTable): readonly Element[] => [
@@ -105,19 +95,19 @@ const slotsOfSet = (
     value: mac,
   }))
 
-/** Every map but the one that has nearly all elements, `slots`. */
-export const smallMaps = mapNames.filter((name) => name !== 'slots')
+/** The maps that are small enough to be listed whole: all but the one that has nearly all elements. */
+export const listedMaps = mapNames.filter((name) => name !== 'slots')
 
 /** The elements of one of these maps. */
 export const elementsIn = (
   { services, sets }: ForwardingTable,
-  map: (typeof smallMaps)[number],
+  map: (typeof listedMaps)[number],
 ): readonly Element[] =>
   map === 'nodes'
     ? [...sets].flatMap(([id, set]) => nodesOfSet(id, set))
-    : [...services]
-        .flatMap(([id, service]) => elementsOfService(id, service))
-        .filter((element) => element.map === map)
+    : [...services].flatMap(([id, service]) =>
+        elementsOfService(id, service).filter((element) => element.map === map),
+      )
 
 /** Some slots of one set: number `from` and those after it, up to number `to`, which is none of them. */
 export interface SlotSpan {

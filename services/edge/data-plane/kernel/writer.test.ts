@@ -63,7 +63,7 @@ const startWriter = (most = Infinity) => {
 }
 
 test('a kernel that takes few elements at once gets them in more transactions, each once', async () => {
-  const { writer, sizes, expectRight } = startWriter(90)
+  const { writer, verify, sizes, looks, expectRight } = startWriter(90)
   await Promise.all(wishes.map((each) => writer.want(each)))
   expectRight()
   expect(sizes.filter((size) => size > 90).length).toBeGreaterThan(0)
@@ -71,6 +71,10 @@ test('a kernel that takes few elements at once gets them in more transactions, e
   await writer.want(wish(41))
   // It knows by now.
   expect(sizes.slice(tries).filter((size) => size > 90)).toEqual([])
+  // What is compared at once has to fit as well.
+  expect(await verify()).toEqual([])
+  const compared = looks.flatMap((look) => /^(\d+) slots$/.exec(look)?.[1] ?? []).map(Number)
+  expect(Math.max(...compared)).toBeLessThanOrEqual(90)
 })
 
 test('one change that is too long by itself is refused', async () => {

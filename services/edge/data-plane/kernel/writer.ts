@@ -13,7 +13,7 @@ import {
   elementsOfSlice,
   mapNames,
   slicesOfSlots,
-  smallMaps,
+  listedMaps,
 } from '../../domain/forwarding-elements.ts'
 import type { ForwardingModel, Wanted } from '../../domain/forwarding-model.ts'
 import type { FrontendKey } from '../../domain/forwarding-table.ts'
@@ -113,7 +113,7 @@ export const createWriter = ({ nft, model, log, signal }: WriterPorts): Writer =
   /** What tells together that the table is right, each of it as it is in its turn. */
   const looks = function* (): Generator<() => Promise<boolean>> {
     yield () => nft.isLoaded()
-    for (const map of smallMaps) {
+    for (const map of listedMaps) {
       yield async () => areSame(await nft.elements([map]), elementsIn(model.table(), map))
     }
     for (const slice of slicesOfSlots(model.table().sets, Math.min(mostCompared, most))) {
