@@ -1,11 +1,9 @@
 // A Service from driver to driver, made before broken: the former one serves until the status shows the newest.
-import { driverName, type RecordedEvent } from '@weir/contract'
+import { driverName } from '@weir/contract'
 import { describe, expect, test } from 'vitest'
 import {
   allocated,
   changed,
-  connected,
-  createWorld,
   frontendsReleased,
   granted,
   intentOf,
@@ -13,18 +11,12 @@ import {
   releaseRequested,
   requested,
   shown,
-  type Fault,
   type World,
 } from './sample-world.ts'
+import { dataOf, exists, open } from './sample-moves.ts'
 
 const octavia = driverName.parse('octavia')
 
-const open = async (fault?: Fault): Promise<World> => {
-  const world = createWorld(fault === undefined ? {} : { fault })
-  await world.say(connected)
-  await world.seeNodes({ a: '127.0.0.11' })
-  return world
-}
 const served = async (): Promise<World> => {
   const world = await open()
   await world.say(requested(), allocated())
@@ -32,17 +24,6 @@ const served = async (): Promise<World> => {
   await world.say(shown(1))
   return world
 }
-
-/** What exists at each provider: `memory 1 TCP/80 a`. */
-const exists = (world: World): readonly string[] =>
-  [world.driver, ...world.clouds.map(({ memory }) => memory)].flatMap(({ name, provider }) =>
-    provider.world().map(({ marks, frontends, targets }) => {
-      const ports = frontends.map(({ protocol, port }) => `${protocol}/${port}`).join()
-      return `${name} ${marks.epoch} ${ports} ${targets.map(({ node }) => node).join()}`
-    }),
-  )
-const of = (story: readonly RecordedEvent[], type: string) =>
-  story.filter((said) => said.type === type).map(({ data }) => data)
 
 describe('a driver whose provider gives the address', () => {
   test('is told nothing before the allocator let it through, and then asks for an address', async () => {
@@ -57,7 +38,7 @@ describe('a driver whose provider gives the address', () => {
       frontends: [{ ip: '0.0.0.0', protocol: 'TCP', port: 80, nodePort: 30_080 }],
       requestedAddress: '192.0.2.7',
     })
-    const [programmed] = of(await world.story(), 'ResourceProgrammed')
+    const [programmed] = dataOf(await world.story(), 'ResourceProgrammed')
     expect(programmed).toMatchObject({
       ingress: [{ hostname: expect.stringMatching(/cloud\.example$/) as string }],
     })
@@ -72,7 +53,7 @@ describe('a driver whose provider gives the address', () => {
     const before = world.calls()
     await world.pass(4)
     expect(await world.told()).toEqual(['ResourceIntended', 'OperationStarted'])
-    const [started] = of(await world.story(), 'OperationStarted')
+    const [started] = dataOf(await world.story(), 'OperationStarted')
     expect(started).toMatchObject({ epoch: 1, generation: 1, what: /^apply octavia-/ as never })
     // Each pass polls; after the crash the story is read once, with the facts of the cluster.
     expect(world.calls() - before).toBeLessThanOrEqual(4 + 3 + 6)
@@ -91,7 +72,7 @@ describe('a driver whose provider gives the address', () => {
     await world.pass(5)
     world.advance(600_000)
     await world.pass(20)
-    const [parked] = of(await world.story(), 'ReconcileParked')
+    const [parked] = dataOf(await world.story(), 'ReconcileParked')
     expect(parked).toMatchObject({ attempts: 0 })
     expect(JSON.stringify(parked)).toMatch(
       /the provider has worked on .*apply octavia-.* since 2026-/,
@@ -116,12 +97,12 @@ test('what a cloud still shows of before is no drift of it', async () => {
     }
     await world.pass(45)
   }
-  expect(of(await world.story(), 'ResourceDrifted')).toEqual([])
+  expect(dataOf(await world.story(), 'ResourceDrifted')).toEqual([])
   for (const { marks } of world.clouds[0].memory.provider.world()) {
     world.clouds[0].memory.provider.uproot(marks.key)
   }
   await world.pass(60)
-  expect(of(await world.story(), 'ResourceDrifted')).toMatchObject([{ found: 'absent' }])
+  expect(dataOf(await world.story(), 'ResourceDrifted')).toMatchObject([{ found: 'absent' }])
   expect(world.clouds[0].memory.provider.world()).toHaveLength(1)
 })
 
@@ -138,10 +119,10 @@ test('what a cloud denies to have is not absent before it was asked to go', asyn
   await world.say(releaseRequested)
   for (let second = 0; second < 60; second += 1) {
     await world.pass(1)
-    const ended = of(await world.story(), 'ResourceAbsent').length
+    const ended = dataOf(await world.story(), 'ResourceAbsent').length
     expect(ended === 0 || cloud.memory.provider.world().length === 0, `second ${second}`).toBe(true)
   }
-  expect(of(await world.story(), 'ResourceAbsent')).toHaveLength(1)
+  expect(dataOf(await world.story(), 'ResourceAbsent')).toHaveLength(1)
 })
 
 describe('a move', () => {
@@ -155,10 +136,10 @@ describe('a move', () => {
     expect(exists(world)).toEqual(['octavia 2 TCP/80 a'])
     const story = await world.story()
     const shownAt = story.findLast(({ type }) => type === 'StatusPublished')
-    expect(of(story, 'ResourceDeleteIntended')).toMatchObject([
+    expect(dataOf(story, 'ResourceDeleteIntended')).toMatchObject([
       { epoch: 1, reason: 'moved', evidence: shownAt?.id },
     ])
-    expect(of(story, 'ResourceAbsent')).toMatchObject([{ epoch: 1, confirmedBy: ['memory'] }])
+    expect(dataOf(story, 'ResourceAbsent')).toMatchObject([{ epoch: 1, confirmedBy: ['memory'] }])
   })
 
   test('lets the old one follow nodes and wishes while the new one takes its time', async () => {
@@ -182,7 +163,7 @@ describe('a move', () => {
     await world.say(shown(1), movedTo('aws-nlb'), granted('UDP/53'))
     await world.pass(60)
     expect(exists(world)).toEqual(['memory 1 UDP/53 a'])
-    expect(of(await world.story(), 'ResourceRefused')).toMatchObject([
+    expect(dataOf(await world.story(), 'ResourceRefused')).toMatchObject([
       { driver: 'aws-nlb', capability: 'protocols' },
     ])
     await world.seeNodes({ b: '127.0.0.12' })
@@ -199,7 +180,7 @@ describe('a move', () => {
     expect(exists(world)).toContain('octavia 2 TCP/80 a,b')
     await world.say(shown(2))
     await world.pass(12)
-    expect(of(await world.story(), 'ResourceAbsent')).toEqual([])
+    expect(dataOf(await world.story(), 'ResourceAbsent')).toEqual([])
     world.driver.meet([])
     await world.pass(30)
     expect(exists(world)).toEqual(['octavia 2 TCP/80 a,b'])
@@ -216,8 +197,8 @@ describe('a move', () => {
     await world.say(shown(3))
     await world.pass(90)
     expect(exists(world)).toEqual(['memory 3 TCP/80 a'])
-    expect(of(await world.story(), 'ResourceDrifted')).toEqual([])
-    const ends = of(await world.story(), 'ResourceAbsent')
+    expect(dataOf(await world.story(), 'ResourceDrifted')).toEqual([])
+    const ends = dataOf(await world.story(), 'ResourceAbsent')
     expect(ends).toHaveLength(2)
   })
 
@@ -278,7 +259,7 @@ describe('a move', () => {
     const world = await open()
     await world.say(requested(), movedTo('octavia'), granted())
     await world.pass(5)
-    expect(of(await world.story(), 'ResourceAbsent')).toMatchObject([
+    expect(dataOf(await world.story(), 'ResourceAbsent')).toMatchObject([
       { epoch: 1, confirmedBy: ['log'] },
     ])
     expect(exists(world)).toEqual(['octavia 2 TCP/80 a'])
@@ -293,91 +274,11 @@ describe('a move', () => {
       await world.say(releaseRequested)
       await world.pass(30)
       expect(exists(world)).toEqual([])
-      const ends = of(await world.story(), 'ResourceAbsent')
+      const ends = dataOf(await world.story(), 'ResourceAbsent')
       expect(ends).toMatchObject([{ epoch: 1 }, { epoch: at === 0 ? 0 : 2 }])
       await world.say(frontendsReleased)
       await world.pass(3)
-      expect(of(await world.story(), 'ResourceAbsent')).toHaveLength(2)
+      expect(dataOf(await world.story(), 'ResourceAbsent')).toHaveLength(2)
     },
   )
 })
-
-/** Each chapter is said, and then time passes; the world is looked at after each. */
-const chapters: readonly ((world: World) => Promise<void>)[] = [
-  (world) => world.say(requested(), allocated()),
-  (world) => world.say(shown(1)),
-  (world) => world.say(movedTo('octavia'), granted('TCP/80')),
-  (world) => world.say(shown(2)),
-  (world) => world.say(granted()),
-  (world) => world.seeNodes({ a: '127.0.0.11', b: '127.0.0.12' }),
-  (world) => world.say(movedTo('aws-nlb', 'octavia'), granted()),
-  (world) => world.say(shown(3)),
-  (world) => world.say(movedTo('memory', 'aws-nlb'), allocated()),
-  (world) => world.say(releaseRequested),
-  (world) => world.say(frontendsReleased),
-]
-
-const live = async (fault?: Fault) => {
-  const world = await open(fault)
-  const shapes: unknown[] = []
-  for (const chapter of chapters) {
-    await chapter(world)
-    // Long enough for every wait, and for a routine look, which is what finds new nodes here.
-    await world.pass(45)
-    shapes.push(exists(world))
-  }
-  return { world, shapes, story: await world.story() }
-}
-
-const expectPromises = (story: readonly RecordedEvent[]): void => {
-  const ends = of(story, 'ResourceAbsent') as { epoch: number }[]
-  expect(ends.map(({ epoch }) => epoch).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4])
-  expect(ends.at(-1)?.epoch, 'the newest is the last').toBe(4)
-  const tokens = of(story, 'OperationStarted').map((data) => (data as { token: string }).token)
-  expect(new Set(tokens).size, 'no operation is told of twice').toBe(tokens.length)
-  story.forEach((said, at) => {
-    if (said.type !== 'ResourceDeleteIntended' || said.data.reason !== 'moved') return
-    const before = story.slice(0, at)
-    const next = said.data.epoch + 1
-    const isShown = before.some(
-      (each) => each.type === 'StatusPublished' && each.data.epoch === next,
-    )
-    expect(isShown, `epoch ${said.data.epoch} is ended once ${next} is shown`).toBe(true)
-  })
-}
-
-const shards = 8
-
-test('a life over three drivers, without a fault', async () => {
-  const { world, shapes, story } = await live()
-  expect(shapes).toEqual([
-    ['memory 1 TCP/80 a'],
-    ['memory 1 TCP/80 a'],
-    ['memory 1 TCP/80 a', 'octavia 2 TCP/80 a'],
-    ['octavia 2 TCP/80 a'],
-    ['octavia 2 TCP/80 a'],
-    ['octavia 2 TCP/80 a,b'],
-    ['octavia 2 TCP/80 a,b', 'aws-nlb 3 TCP/80 a,b'],
-    ['aws-nlb 3 TCP/80 a,b'],
-    ['memory 4 TCP/80 a,b', 'aws-nlb 3 TCP/80 a,b'],
-    [],
-    [],
-  ])
-  expectPromises(story)
-  expect(world.calls(), 'each of them is failed below').toBeGreaterThan(100)
-})
-
-test.for(Array.from({ length: shards }, (_, shard) => shard))(
-  'a life over three drivers with a crash before or after any one call ends the same, part %d',
-  { timeout: 60_000 },
-  async (shard) => {
-    const clean = await live()
-    for (let at = 1 + shard; at <= clean.world.calls(); at += shards) {
-      for (const when of ['before', 'after'] as const) {
-        const run = await live({ at, when })
-        expect(run.shapes, `crash ${when} call ${at}`).toEqual(clean.shapes)
-        expectPromises(run.story)
-      }
-    }
-  },
-)
