@@ -1,23 +1,16 @@
 import { OperatingError } from '@weir/kernel'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
-import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createService, getService, patchService } from './rig/objects.ts'
 import { startRig, type Rig } from './rig/rig.ts'
 import { allocate, program, typesOf } from './rig/story.ts'
+import { until } from './rig/until.ts'
 
 let rig: Rig
 beforeEach(async () => {
   rig = await startRig()
 })
 afterEach(() => rig.stop())
-
-const until = async (check: () => Promise<void> | void): Promise<void> => {
-  await eventually(async () => {
-    await check()
-    return true
-  })
-}
 
 describe('a crash', () => {
   test('between the status and its record is made up for', async () => {

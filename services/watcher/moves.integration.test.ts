@@ -1,22 +1,15 @@
 import { driverName, event, streamOf } from '@weir/contract'
-import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createService, getService, patchService } from './rig/objects.ts'
 import { append, startRig, type Rig } from './rig/rig.ts'
 import { allocate, program, typesOf } from './rig/story.ts'
+import { until } from './rig/until.ts'
 
 let rig: Rig
 beforeEach(async () => {
   rig = await startRig()
 })
 afterEach(() => rig.stop())
-
-const until = async (check: () => Promise<void> | void): Promise<void> => {
-  await eventually(async () => {
-    await check()
-    return true
-  })
-}
 
 test('a Service that moves to another driver shows its address until it shows the new name', async () => {
   await rig.connect()

@@ -1,6 +1,5 @@
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { obtainKubernetesBinaries, startKubernetesMinicluster } from '@weir/minicluster'
-import { eventually } from '@weir/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   createService,
@@ -12,6 +11,7 @@ import {
 } from './rig/objects.ts'
 import { startRig, type Rig } from './rig/rig.ts'
 import { absent, allocate, program, releaseRequested, typesOf } from './rig/story.ts'
+import { until } from './rig/until.ts'
 
 let rig: Rig
 beforeAll(async () => {
@@ -23,13 +23,6 @@ beforeAll(async () => {
   await rig.watch()
 })
 afterAll(() => rig.stop())
-
-const until = async (check: () => Promise<void> | void): Promise<void> => {
-  await eventually(async () => {
-    await check()
-    return true
-  })
-}
 
 const ip = '198.51.100.7'
 

@@ -1,7 +1,6 @@
-import { clusterId, event, streamOf } from '@weir/contract'
+import { event } from '@weir/contract'
 import { cleanupFinalizer, sharedFinalizer } from '@weir/kube'
 import { OperatingError } from '@weir/kernel'
-import { eventually } from '@weir/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   createService,
@@ -11,8 +10,9 @@ import {
   getService,
   patchService,
 } from './rig/objects.ts'
-import { append, otherCluster, startRig, type Rig } from './rig/rig.ts'
-import { absent, allocate, program, releaseRequested, typesOf } from './rig/story.ts'
+import { startRig, type Rig } from './rig/rig.ts'
+import { absent, allocate, program, releaseRequested, serve, typesOf } from './rig/story.ts'
+import { until } from './rig/until.ts'
 
 let rig: Rig
 beforeEach(async () => {
@@ -20,26 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => rig.stop())
 
-const until = async (check: () => Promise<void> | void): Promise<void> => {
-  await eventually(async () => {
-    await check()
-    return true
-  })
-}
-
-/** Brings a new Service to its address. */
-const served = async (name: string, ip: string): Promise<string> => {
-  const uid = await createService(rig.kube, name)
-  await until(() => expect(rig.phases(uid)).toContain('present'))
-  await allocate(rig, uid, ip)
-  await program(rig, uid, ip)
-  await until(async () => {
-    const { status } = await getService(rig.kube, name)
-    expect(status.loadBalancer?.ingress).toEqual([{ ip, ipMode: 'Proxy' }])
-    expect(typesOf(await rig.story(uid))).toContain('StatusPublished')
-  })
-  return uid
-}
+const served = (name: string, ip: string): Promise<string> => serve(rig, name, ip)
 
 describe('a Service that is wanted', () => {
   test('is held by both finalizers before anybody hears of it, and then shows its address', async () => {
@@ -281,51 +262,5 @@ describe('a Service that goes', () => {
         data: { objectGone: true },
       }),
     )
-  })
-})
-
-test('Services that are all missing at once are kept until somebody says that they are gone', async () => {
-  await rig.connect()
-  const crash = await rig.watch()
-  const names = ['a', 'b', 'c', 'd', 'e']
-  const uids: string[] = []
-  for (const name of names) uids.push(await createService(rig.kube, name))
-  for (const uid of uids) await until(() => expect(rig.phases(uid)).toContain('present'))
-  await crash()
-  for (const name of names) {
-    await patchService(rig.kube, name, { metadata: { finalizers: null } })
-    await deleteService(rig.kube, name)
-  }
-  await rig.watch()
-  const id = await rig.kube.identity()
-  await until(async () => expect(typesOf(await rig.story(id)).at(-1)).toBe('ServicesMissing'))
-  const later = await createService(rig.kube, 'later')
-  await until(() => expect(rig.phases(later)).toContain('present'))
-  for (const uid of uids) expect(rig.phases(uid)).not.toContain('gone')
-  await append(rig.store, streamOf('cluster', clusterId.parse(id)), id, [
-    event('AbsenceApproved', { id: clusterId.parse(id) }),
-  ])
-  for (const uid of uids) await until(() => expect(rig.phases(uid).at(-1)).toBe('gone'))
-})
-
-describe('a list that lies', () => {
-  test('once makes nothing gone', async () => {
-    await rig.connect()
-    const crash = await rig.watch()
-    const uid = await served('web', '198.51.100.7')
-    await crash()
-    rig.faults.lieNext({ method: 'GET', path: /\/services\?limit/, count: 1 }, 'empty')
-    await rig.watch()
-    await served('later', '198.51.100.8')
-    expect(rig.phases(uid)).not.toContain('gone')
-  })
-
-  test('because another cluster answers makes nothing gone and nothing known', async () => {
-    await createService(rig.kube, 'web')
-    await rig.connect({ identity: otherCluster })
-    await rig.watch()
-    await rig.connect()
-    await until(() => expect(rig.received.length).toBeGreaterThan(0))
-    expect(rig.received.every(({ cluster }) => cluster === rig.cluster)).toBe(true)
   })
 })

@@ -9,7 +9,10 @@ import {
   type Ingress,
   type RecordedEvent,
 } from '@weir/contract'
+import { expect } from 'vitest'
+import { createService, getService } from './objects.ts'
 import { acme, append, edge, type Rig } from './rig.ts'
+import { until } from './until.ts'
 
 /** What the allocator would record once it heard of a Service. */
 export const allocate = async (
@@ -111,3 +114,17 @@ export const absent = (rig: Rig, uid: string, epoch = 1): Promise<void> => {
 }
 
 export const typesOf = (story: readonly RecordedEvent[]): string[] => story.map(({ type }) => type)
+
+/** Brings a new Service to its address. */
+export const serve = async (rig: Rig, name: string, ip: string): Promise<string> => {
+  const uid = await createService(rig.kube, name)
+  await until(() => expect(rig.phases(uid)).toContain('present'))
+  await allocate(rig, uid, ip)
+  await program(rig, uid, ip)
+  await until(async () => {
+    const { status } = await getService(rig.kube, name)
+    expect(status.loadBalancer?.ingress).toEqual([{ ip, ipMode: 'Proxy' }])
+    expect(typesOf(await rig.story(uid))).toContain('StatusPublished')
+  })
+  return uid
+}
